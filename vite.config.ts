@@ -1,0 +1,18 @@
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vite';
+
+// Cross-origin isolation: onnxruntime-web's threads need SharedArrayBuffer, which needs these two headers.
+export const isolation = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+};
+
+export default defineConfig({
+  plugins: [react()],
+  server: { headers: isolation },
+  preview: { headers: isolation },
+  worker: { format: 'es' },
+  build: { target: 'es2023' },
+  // Its .wasm and worker files are found relative to its own module, so it must not be pre-bundled.
+  optimizeDeps: { exclude: ['onnxruntime-web'] },
+});
