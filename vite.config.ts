@@ -8,6 +8,8 @@ export const isolation = {
 };
 
 export default defineConfig({
+  // One page, no routes: a missing file is a 404, not index.html.
+  appType: 'mpa',
   plugins: [react()],
   server: { headers: isolation },
   preview: { headers: isolation },

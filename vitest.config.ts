@@ -14,10 +14,17 @@ const chromiumFlags = [
 
 export default defineConfig({
   test: {
+    // The projects run one after the other (groupOrder): on two cores they would slow each other into time-outs.
     projects: [
       {
         extends: false,
-        test: { name: 'unit', include: ['tests/unit/**/*.test.ts'], environment: 'node', testTimeout: 60_000 },
+        test: {
+          name: 'unit',
+          include: ['tests/unit/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: 60_000,
+          sequence: { groupOrder: 0 },
+        },
       },
       {
         extends: false,
@@ -27,6 +34,7 @@ export default defineConfig({
           name: 'browser',
           include: ['tests/browser/**/*.test.ts'],
           testTimeout: 240_000,
+          sequence: { groupOrder: 1 },
           // One page at a time: the software GPU is shared, and it is slow.
           fileParallelism: false,
           browser: {
@@ -34,7 +42,10 @@ export default defineConfig({
             headless: true,
             screenshotFailures: false,
             provider: playwright({
-              launchOptions: { executablePath: process.env.CHROME_PATH ?? '/usr/bin/chromium', args: chromiumFlags },
+              launchOptions: {
+                executablePath: process.env.CHROME_PATH ?? '/usr/bin/chromium',
+                args: chromiumFlags,
+              },
             }),
             instances: [{ browser: 'chromium' }],
           },
@@ -48,6 +59,7 @@ export default defineConfig({
           environment: 'node',
           testTimeout: 240_000,
           hookTimeout: 120_000,
+          sequence: { groupOrder: 2 },
           fileParallelism: false,
         },
       },

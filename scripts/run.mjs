@@ -1,14 +1,20 @@
 // Runs a TypeScript entry in Node through Vite's module runner, so that `?raw` shader imports, JSON and
 // TypeScript mean the same in the page, the tests and the command line.
 //   node scripts/run.mjs src/cli/train.ts --steps 10
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { createServer, createServerModuleRunner } from 'vite';
+import { fail, root, setup } from './setup.mjs';
 
 const [entry, ...args] = process.argv.slice(2);
-const path = resolve(entry);
+if (!entry) fail('Usage: node scripts/run.mjs ENTRY.ts [ARGUMENTS]');
+const path = resolve(root, entry);
+if (!existsSync(path)) fail(`There is no ${entry} in ${root}.`);
 process.argv = [process.argv[0], path, ...args];
+setup();
 
+const { createServer, createServerModuleRunner } = await import('vite');
 const server = await createServer({
+  root,
   configFile: false,
   logLevel: 'error',
   appType: 'custom',
