@@ -17,7 +17,6 @@ export default defineConfig({
     // The projects run one after the other (groupOrder): on two cores they would slow each other into time-outs.
     projects: [
       {
-        extends: false,
         test: {
           name: 'unit',
           include: ['tests/unit/**/*.test.ts'],
@@ -27,7 +26,6 @@ export default defineConfig({
         },
       },
       {
-        extends: false,
         server: { headers: isolation },
         optimizeDeps: { exclude: ['onnxruntime-web'], include: ['protobufjs'] },
         test: {
@@ -52,7 +50,6 @@ export default defineConfig({
         },
       },
       {
-        extends: false,
         test: {
           name: 'e2e',
           include: ['tests/e2e/**/*.test.ts'],

@@ -63,7 +63,8 @@ if (wholeSuite) {
   }
 }
 const failed = count('failed');
-if (!vitestOk && failed === 0 && troubles.length === 0) troubles.push('vitest (its messages are above)');
+if (files.length === 0) troubles.push('no test ran');
+else if (!vitestOk && failed === 0 && troubles.length === 0) troubles.push('vitest (its messages are above)');
 
 console.log('');
 for (const trouble of troubles) console.log(`failed: ${trouble}`);
