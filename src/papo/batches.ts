@@ -114,7 +114,8 @@ export function microBatches(plan: BatchPlan, order: readonly number[]): number[
 /**
  * num_items_in_batch, what loss_type dapo divides the sum over tokens by: the tokens of all micro-batches of the
  * update, each counted as often as it is used, so that the update's gradient is a mean over its tokens however it
- * is cut. `tokens(step)` gives the number of unmasked completion tokens of micro-step `step`.
+ * is cut. `tokens(step)` gives the number of unmasked completion tokens of micro-step `step`. Where an update spans
+ * several generations, the later ones must be generated first (the weights do not move in between).
  *
  * Within a generation that is TRL's number when steps_per_generation = gradient_accumulation_steps. Otherwise TRL
  * divides by the tokens of the whole generation batch (grpo_trainer.py:1977, 2883), whatever share of it an update

@@ -87,11 +87,11 @@ function editDistance(a: string, b: string): number {
 }
 
 function didYouMean(name: string, known: readonly string[]): string {
-  const wanted = name.toLowerCase().replaceAll('-', '_');
+  const normal = (word: string): string => word.toLowerCase().replaceAll('-', '_');
   let best = '';
   let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
   for (const candidate of known) {
-    const distance = editDistance(wanted, candidate);
+    const distance = editDistance(normal(name), normal(candidate));
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
   return best === '' ? '' : ` Did you mean "${best}"?`;

@@ -5,14 +5,8 @@
 // normalised pixels are all 0, so there TRL's masks at ratio 1 remove the image's place, not only its content;
 // black is −1 after normalising with mean = std = 0.5, never 0.
 
+import type { RasterImage } from '../data/raster.ts';
 import type { MaskType } from './settings.ts';
-
-/** Same as the rasteriser's: data is [height][width][3], RGB, 0 to 255. */
-export interface RasterImage {
-  width: number;
-  height: number;
-  data: Uint8Array;
-}
 
 export interface ImageMask {
   width: number;
