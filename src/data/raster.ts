@@ -71,15 +71,18 @@ function blend(image: RasterImage, x: number, y: number, color: Rgb, covered: nu
   }
 }
 
-/** The outlines, for half the extent `h` in eighths of a pixel. */
+/** Eighths rounded to whole pixels: straight edges then fall between pixels and stay crisp. */
+const whole = (eighths: number) => ((eighths + 4) >> 3) * EIGHTHS;
+
+/** The outlines, for half the extent `h` in eighths of a pixel; none reaches further than h + 4. */
 export const outlines = {
-  square: (h) => (dx, dy) => 8 * Math.max(Math.abs(dx), Math.abs(dy)) <= 7 * h,
+  square: (h) => (dx, dy) => Math.max(Math.abs(dx), Math.abs(dy)) <= whole((7 * h) >> 3),
   circle: (h) => (dx, dy) => dx * dx + dy * dy <= h * h,
   triangle: (h) => (dx, dy) => 8 * dy <= 7 * h && 16 * Math.abs(dx) <= 9 * (dy + h),
   diamond: (h) => (dx, dy) => 5 * Math.abs(dx) + 4 * Math.abs(dy) <= 4 * h + (h >> 2),
   cross: (h) => (dx, dy) => {
     const near = Math.min(Math.abs(dx), Math.abs(dy));
     const far = Math.max(Math.abs(dx), Math.abs(dy));
-    return 3 * near <= h && far <= h;
+    return near <= 2 * EIGHTHS && far <= whole(h);
   },
 } satisfies Record<string, (h: number) => Inside>;

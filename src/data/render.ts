@@ -40,7 +40,7 @@ export function renderScene(scene: Scene): RasterImage {
     if (!item) return;
     const cx = ((i % gridSize) * cellSize + cellSize / 2 + item.dx) * EIGHTHS;
     const cy = (Math.floor(i / gridSize) * cellSize + cellSize / 2 + item.dy) * EIGHTHS;
-    fillShape(image, cx, cy, item.half, shaded(item.color, item.shade), outlines[item.shape](item.half));
+    fillShape(image, cx, cy, item.half + 4, shaded(item.color, item.shade), outlines[item.shape](item.half));
   });
   scene.bars.forEach((bar, i) => {
     const left = i * cellSize + ((cellSize - bar.width) >> 1);

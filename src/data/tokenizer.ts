@@ -68,6 +68,31 @@ export class TextProcessor {
     return new TextProcessor(files);
   }
 
+  /** From a folder's files as texts, by file name; files it does not need may be there too. */
+  static fromFolder(contents: Readonly<Record<string, string | undefined>>): TextProcessor {
+    const parse = (name: string): Json | undefined => {
+      const text = contents[name];
+      if (text === undefined) return undefined;
+      try {
+        return JSON.parse(text) as Json;
+      } catch (error) {
+        throw new UserError(`${name} is not JSON: ${(error as Error).message}`);
+      }
+    };
+    const need = (name: string): Json => {
+      const value = parse(name);
+      if (value === undefined) throw new UserError(`the model folder has no ${name}`);
+      return value;
+    };
+    return new TextProcessor({
+      tokenizer: need('tokenizer.json'),
+      tokenizerConfig: need('tokenizer_config.json'),
+      config: need('config.json'),
+      generationConfig: parse('generation_config.json'),
+      chatTemplate: contents['chat_template.jinja'],
+    });
+  }
+
   /** The end token a demonstration closes with. */
   get eosTokenId(): number {
     return this.eosTokenIds[0];

@@ -65,8 +65,9 @@ export function cellName(index: number): string {
 }
 
 /** p ∝ prior^sharpness: 1 is the prior itself, larger is surer of the common thing, 0 is uniform. */
-export function sharpen(prior: readonly number[], sharpness: number): number[] {
-  return prior.map((p) => p ** sharpness);
+export function sharpen(prior: readonly number[], sharpness: number): readonly number[] {
+  // The prior untouched where it can be: engines may round a power differently, and examples must not differ.
+  return sharpness === 1 ? prior : prior.map((p) => p ** sharpness);
 }
 
 function drawItem(random: RandomStream): Item {
