@@ -1,0 +1,77 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UserError } from '../errors.ts';
+import {
+  checkFileName,
+  type ModelFiles,
+  type ModelFolder,
+  packModelFolder,
+  type SaveOptions,
+} from './hf-folder.ts';
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}
+
+/** A model folder on disk (Node). */
+export function nodeFiles(directory: string): ModelFiles {
+  return {
+    where: directory,
+    async read(name) {
+      checkFileName(name, directory);
+      try {
+        return await readFile(join(directory, name));
+      } catch (error) {
+        if (!isMissing(error))
+          throw new UserError(`${join(directory, name)} could not be read: ${reason(error)}`);
+      }
+      const found = await stat(directory).catch(() => null);
+      if (!found) throw new UserError(`There is no folder ${directory}.`);
+      return null;
+    },
+  };
+}
+
+async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await file.writeFile(bytes);
+    // Without this a power cut can leave a renamed file empty.
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Writes `files` into `directory` (made where missing) so that no reader and no crash ever sees a half-written file:
+ * all go to temporary names first and are renamed when every byte is on the disk. Other files there are left alone.
+ * Throws UserError when the disk refuses, with the old files as they were.
+ */
+export async function writeFilesAtomically(directory: string, files: Map<string, Uint8Array>): Promise<void> {
+  const mark = `.${randomUUID()}.tmp`;
+  const temporary = (name: string) => join(directory, `${name}${mark}`);
+  for (const name of files.keys()) checkFileName(name, directory);
+  try {
+    await mkdir(directory, { recursive: true });
+    for (const [name, bytes] of files) await writeDurably(temporary(name), bytes);
+    for (const name of files.keys()) await rename(temporary(name), join(directory, name));
+  } catch (error) {
+    for (const name of files.keys()) await rm(temporary(name), { force: true }).catch(() => {});
+    throw new UserError(`The model could not be written to ${directory}: ${reason(error)}`);
+  }
+}
+
+/** Saves a model as a Hugging Face folder that transformers and `loadModelFolder` open; see `packModelFolder`. */
+export async function saveModelFolder(
+  directory: string,
+  folder: Pick<ModelFolder, 'config' | 'weights' | 'files'>,
+  options: SaveOptions = {},
+): Promise<void> {
+  await writeFilesAtomically(directory, packModelFolder(folder, options));
+}

@@ -1,0 +1,198 @@
+import { UserError } from '../errors.ts';
+import { type DType, dtypeSizes, isDType, type StoredTensor } from './dtypes.ts';
+import { duplicateKey, isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from './json.ts';
+
+export {
+  type DType,
+  float32ToBfloat16,
+  floatTensor,
+  int32Tensor,
+  isFloat,
+  type StoredTensor,
+  toFloat32,
+  toInt32,
+} from './dtypes.ts';
+
+/** The format's own limit: 8 bytes of little-endian length, then at most this much JSON, then the data. */
+const maxHeaderBytes = 100_000_000;
+const metadataKey = '__metadata__';
+
+export interface SafetensorsFile {
+  tensors: Map<string, StoredTensor>;
+  metadata: Record<string, string>;
+}
+
+function isCount(value: JsonValue | undefined): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** Number of elements of `shape`; throws UserError for what is no shape. */
+function elementCount(shape: readonly JsonValue[], where: string): number {
+  let count = 1;
+  for (const size of shape) {
+    if (!isCount(size))
+      throw new UserError(`${where}: shape [${shape}] must hold whole numbers of 0 or more.`);
+    count *= size;
+  }
+  if (!Number.isSafeInteger(count)) throw new UserError(`${where}: shape [${shape}] is too large.`);
+  return count;
+}
+
+/** The header's JSON, and where the data begin. */
+function readHeader(bytes: Uint8Array, where: string): { header: JsonObject; dataStart: number } {
+  if (bytes.byteLength < 8) {
+    throw new UserError(`${where}: ${bytes.byteLength} bytes are too few for a safetensors file.`);
+  }
+  const start = new TextDecoder('latin1').decode(bytes.subarray(0, 64));
+  if (start.startsWith('version https://git-lfs')) {
+    throw new UserError(`${where} is a Git LFS pointer, not the weights: run \`git lfs pull\` first.`);
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = view.getBigUint64(0, true);
+  const room = bytes.byteLength - 8;
+  if (length > BigInt(maxHeaderBytes) || length > BigInt(room)) {
+    throw new UserError(
+      `${where}: the header claims ${length} bytes, but ${room} follow and ${maxHeaderBytes} are allowed. ` +
+        'The file is cut off, or it is no safetensors file.',
+    );
+  }
+  const dataStart = 8 + Number(length);
+  const json = bytes.subarray(8, dataStart);
+  if (json[0] !== 0x7b) throw new UserError(`${where}: the header does not start with "{".`);
+  const header = parseJsonObject(json, `${where}: the header`);
+  const twice = duplicateKey(new TextDecoder().decode(json));
+  if (twice !== null) throw new UserError(`${where}: the header names "${twice}" twice.`);
+  return { header, dataStart };
+}
+
+function readMetadata(value: JsonValue | undefined, where: string): Record<string, string> {
+  if (value === undefined) return {};
+  if (!isJsonObject(value) || Object.values(value).some((entry) => typeof entry !== 'string')) {
+    throw new UserError(`${where}: ${metadataKey} must map strings to strings.`);
+  }
+  return value as Record<string, string>;
+}
+
+interface Entry {
+  name: string;
+  dtype: DType;
+  shape: number[];
+  begin: number;
+  end: number;
+}
+
+/** One checked line of the header; its offsets agree with dtype and shape, and lie in `dataBytes`. */
+function readEntry(name: string, value: JsonValue, dataBytes: number, where: string): Entry {
+  const here = `${where}: tensor "${name}"`;
+  if (!isJsonObject(value))
+    throw new UserError(`${here} must be an object with dtype, shape and data_offsets.`);
+  const { dtype, shape, data_offsets: offsets } = value;
+  if (!isDType(dtype)) {
+    const known = Object.keys(dtypeSizes).join(', ');
+    throw new UserError(`${here} has dtype ${JSON.stringify(dtype)}; expected one of ${known}.`);
+  }
+  if (!Array.isArray(shape))
+    throw new UserError(`${here} has shape ${JSON.stringify(shape)}; expected a list.`);
+  const expected = elementCount(shape, here) * dtypeSizes[dtype];
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !isCount(offsets[0]) || !isCount(offsets[1])) {
+    throw new UserError(`${here} has data_offsets ${JSON.stringify(offsets)}; expected [begin, end].`);
+  }
+  const [begin, end] = [offsets[0], offsets[1]];
+  if (end < begin) throw new UserError(`${here} ends at ${end}, before it begins at ${begin}.`);
+  if (end > dataBytes) {
+    throw new UserError(
+      `${here} ends at byte ${end}, but the data are ${dataBytes} bytes: the file is cut off.`,
+    );
+  }
+  if (end - begin !== expected) {
+    throw new UserError(`${here} takes ${end - begin} bytes, but ${dtype} [${shape}] is ${expected}.`);
+  }
+  return { name, dtype, shape: shape as number[], begin, end };
+}
+
+/** The format demands that the tensors fill the data exactly: no hole, no overlap, nothing after the last. */
+function checkLayout(entries: readonly Entry[], dataBytes: number, where: string): void {
+  let position = 0;
+  let before = 'the start of the data';
+  for (const { name, begin, end } of entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (begin < position) throw new UserError(`${where}: tensor "${name}" overlaps ${before}.`);
+    if (begin > position) {
+      throw new UserError(
+        `${where}: ${begin - position} bytes between ${before} and tensor "${name}" belong to none.`,
+      );
+    }
+    position = end;
+    before = `tensor "${name}"`;
+  }
+  if (position !== dataBytes) {
+    throw new UserError(`${where}: ${dataBytes - position} bytes after ${before} belong to no tensor.`);
+  }
+}
+
+/**
+ * Reads a whole safetensors file (format: huggingface/safetensors README). Tensors are views into `bytes`; nothing of
+ * a size that the file merely claims is allocated. Throws UserError, beginning with `where`, for every departure from
+ * the format.
+ */
+export function readSafetensorsFile(bytes: Uint8Array, where = 'safetensors'): SafetensorsFile {
+  const { header, dataStart } = readHeader(bytes, where);
+  const data = bytes.subarray(dataStart);
+  const { [metadataKey]: metadata, ...rest } = header;
+  const entries = Object.entries(rest).map(([name, value]) => readEntry(name, value, data.byteLength, where));
+  checkLayout(entries, data.byteLength, where);
+  const tensors = new Map<string, StoredTensor>();
+  for (const { name, dtype, shape, begin, end } of entries) {
+    tensors.set(name, { name, dtype, shape, bytes: data.subarray(begin, end) });
+  }
+  return { tensors, metadata: readMetadata(metadata, where) };
+}
+
+/** The tensors of a safetensors file by name, in the header's order; see `readSafetensorsFile`. */
+export function readSafetensors(bytes: Uint8Array, where = 'safetensors'): Map<string, StoredTensor> {
+  return readSafetensorsFile(bytes, where).tensors;
+}
+
+/** Wide types first (so that every tensor is aligned), then by name in code-unit order. */
+function fileOrder(a: StoredTensor, b: StoredTensor): number {
+  const bySize = dtypeSizes[b.dtype] - dtypeSizes[a.dtype];
+  if (bySize !== 0) return bySize;
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+}
+
+export interface WriteOptions {
+  /** Added to, or replacing, `format: pt`, without which transformers refuses the file. */
+  metadata?: Record<string, string>;
+}
+
+/**
+ * A safetensors file holding `tensors`: the same bytes for the same tensors in any order. The header is padded with
+ * spaces to a multiple of 8 bytes. Throws UserError for a name used twice and for data that do not fit their shape.
+ */
+export function writeSafetensors(tensors: Iterable<StoredTensor>, options: WriteOptions = {}): Uint8Array {
+  const sorted = [...tensors].sort(fileOrder);
+  const header = new Map<string, JsonValue>([[metadataKey, { format: 'pt', ...options.metadata }]]);
+  let position = 0;
+  for (const { name, dtype, shape, bytes } of sorted) {
+    const where = `Tensor "${name}"`;
+    if (name === metadataKey) throw new UserError(`A tensor cannot be called "${metadataKey}".`);
+    if (header.has(name)) throw new UserError(`${where} is there twice.`);
+    const expected = elementCount(shape, where) * dtypeSizes[dtype];
+    if (bytes.byteLength !== expected) {
+      throw new UserError(`${where} has ${bytes.byteLength} bytes, but ${dtype} [${shape}] is ${expected}.`);
+    }
+    header.set(name, { dtype, shape, data_offsets: [position, position + expected] });
+    position += expected;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
+  const headerBytes = Math.ceil(json.byteLength / 8) * 8;
+  const out = new Uint8Array(8 + headerBytes + position);
+  new DataView(out.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  out.fill(0x20, 8, 8 + headerBytes);
+  out.set(json, 8);
+  let offset = 8 + headerBytes;
+  for (const { bytes } of sorted) {
+    out.set(bytes, offset);
+    offset += bytes.byteLength;
+  }
+  return out;
+}
