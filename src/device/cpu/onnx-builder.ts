@@ -1,0 +1,215 @@
+/**
+ * Writes a Graph as an ONNX model (opset 20 and onnxruntime's own domain), static shapes throughout. Each op
+ * appends its nodes here; equal nodes are made once (masks, transposed weights, tables).
+ */
+import protobuf from 'protobufjs';
+import type { DType, Graph, Shape, Tensor } from '../../ops/graph.ts';
+import schema from './onnx-ml.proto?raw';
+
+const root = protobuf.parse(schema, { keepCase: true }).root;
+const ModelProto = root.lookupType('onnx.ModelProto');
+
+type OnnxType = DType | 'i64' | 'bool';
+const dataTypes: Record<OnnxType, number> = { f32: 1, i32: 6, i64: 7, bool: 9 };
+
+/** Integers, integer lists and strings as they are; floats as { f }, so that 1.0 is not taken for an integer. */
+export type Attribute = number | readonly number[] | string | { readonly f: number } | { readonly graph: object };
+
+interface Scope {
+  readonly nodes: object[];
+  /** Equal nodes by their text. */
+  readonly known: Map<string, string[]>;
+}
+
+export class OnnxBuilder {
+  private readonly names = new Map<Tensor, string>();
+  private readonly stashed = new Map<string, string>();
+  private readonly initializers = new Map<string, object>();
+  private readonly graphInputs: object[] = [];
+  private scopes: Scope[] = [{ nodes: [], known: new Map() }];
+  private counter = 0;
+  nodeCount = 0;
+
+  /** The ONNX name of a tensor's value. */
+  name(tensor: Tensor): string {
+    const name = this.names.get(tensor);
+    if (name === undefined) throw new Error(`${tensor.name} is used before it is made`);
+    if (name === '') throw new Error(`${tensor.name} is not available on the CPU device`);
+    return name;
+  }
+
+  bind(tensor: Tensor, name: string): void {
+    this.names.set(tensor, name);
+  }
+
+  input(tensor: Tensor, name: string): void {
+    this.bind(tensor, name);
+    this.graphInputs.push(valueInfo(name, tensor.dtype, tensor.shape));
+  }
+
+  /** Keeps a value of a forward pass for the backward lowering of the same op. */
+  stash(tensor: Tensor, key: string, name: string): void {
+    this.stashed.set(`${tensor.id}.${key}`, name);
+  }
+
+  stashOf(tensor: Tensor, key: string): string | undefined {
+    return this.stashed.get(`${tensor.id}.${key}`);
+  }
+
+  node(type: string, inputs: readonly string[], attributes: Record<string, Attribute> = {}, domain = ''): string {
+    return this.nodes(type, inputs, 1, attributes, domain)[0];
+  }
+
+  nodes(
+    type: string,
+    inputs: readonly string[],
+    outputCount: number,
+    attributes: Record<string, Attribute> = {},
+    domain = '',
+  ): string[] {
+    const hasGraph = Object.values(attributes).some((a) => typeof a === 'object' && 'graph' in a);
+    const text = hasGraph ? '' : JSON.stringify([domain, type, inputs, outputCount, attributes]);
+    if (text) for (const { known } of this.scopes) if (known.has(text)) return known.get(text)!;
+    const outputs = Array.from({ length: outputCount }, () => `v${this.counter++}`);
+    const scope = this.scopes[this.scopes.length - 1];
+    scope.nodes.push({
+      op_type: type,
+      domain,
+      input: inputs,
+      output: outputs,
+      attribute: Object.entries(attributes).map(([name, value]) => encodeAttribute(name, value)),
+    });
+    this.nodeCount++;
+    if (text) scope.known.set(text, outputs);
+    return outputs;
+  }
+
+  /** A float32 scalar, or any constant; the same numbers under the same shape are stored once. */
+  scalar(value: number): string {
+    return this.constant(Float32Array.of(value), []);
+  }
+
+  ints(values: readonly number[]): string {
+    return this.constant(BigInt64Array.from(values, BigInt), [values.length]);
+  }
+
+  constant(data: Float32Array | Int32Array | BigInt64Array, shape: Shape): string {
+    const type = data instanceof Float32Array ? 'f32' : data instanceof Int32Array ? 'i32' : 'i64';
+    // Short constants are told apart by their numbers; long ones are not worth comparing.
+    const key = data.length <= 64 ? `${type}[${shape}]${data.join()}` : `long${this.counter}`;
+    const known = this.initializers.get(key) as { name: string } | undefined;
+    if (known) return known.name;
+    const name = `c${this.counter++}`;
+    const raw_data = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    this.initializers.set(key, { name, data_type: dataTypes[type], dims: shape, raw_data });
+    return name;
+  }
+
+  cast(name: string, type: OnnxType): string {
+    return this.node('Cast', [name], { to: dataTypes[type] });
+  }
+
+  reshape(name: string, shape: Shape): string {
+    return this.node('Reshape', [name, this.ints(shape)]);
+  }
+
+  transpose(name: string, perm: readonly number[]): string {
+    return this.node('Transpose', [name], { perm });
+  }
+
+  slice(name: string, axis: number, start: number, end: number): string {
+    return this.node('Slice', [name, this.ints([start]), this.ints([end]), this.ints([axis])]);
+  }
+
+  concat(names: readonly string[], axis: number): string {
+    return names.length === 1 ? names[0] : this.node('Concat', names, { axis });
+  }
+
+  /** Appends all calls of a graph. */
+  append(graph: Graph): void {
+    for (const [tensor, data] of graph.constants) this.bind(tensor, this.constant(data, tensor.shape));
+    for (const call of graph.calls) {
+      const names = call.op.onnx(this, call);
+      call.outputs.forEach((t, i) => {
+        this.bind(t, names[i] ?? '');
+      });
+    }
+  }
+
+  loop(
+    times: number,
+    initial: readonly string[],
+    body: Graph,
+    state: readonly Tensor[],
+    next: readonly Tensor[],
+    until?: Tensor,
+  ): string[] {
+    const prefix = `loop${this.counter++}`;
+    state.forEach((t, i) => {
+      this.bind(t, `${prefix}.state${i}`);
+    });
+    this.scopes.push({ nodes: [], known: new Map() });
+    this.append(body);
+    // Identity: a body's outputs must be its own, and two outputs may not share a name.
+    const outputs = next.map((t, i) => ({ tensor: t, value: this.rename(this.name(t), `${prefix}.next${i}`) }));
+    const goOn = until
+      ? this.node('Not', [this.cast(this.reshape(this.name(until), []), 'bool')])
+      : this.rename(`${prefix}.cond`, `${prefix}.go`);
+    const { nodes } = this.scopes.pop()!;
+    const graph = {
+      name: prefix,
+      node: nodes,
+      input: [
+        valueInfo(`${prefix}.turn`, 'i64', []),
+        valueInfo(`${prefix}.cond`, 'bool', []),
+        ...state.map((t, i) => valueInfo(`${prefix}.state${i}`, t.dtype, t.shape)),
+      ],
+      output: [
+        valueInfo(goOn, 'bool', []),
+        ...outputs.map(({ tensor, value }) => valueInfo(value, tensor.dtype, tensor.shape)),
+      ],
+    };
+    const count = this.constant(BigInt64Array.of(BigInt(times)), []);
+    return this.nodes('Loop', [count, '', ...initial], next.length, { body: { graph } });
+  }
+
+  private rename(from: string, to: string): string {
+    this.scopes[this.scopes.length - 1].nodes.push({ op_type: 'Identity', input: [from], output: [to] });
+    return to;
+  }
+
+  /** The serialized model with these outputs. */
+  model(outputs: readonly { name: string; tensor: Tensor }[]): Uint8Array {
+    for (const { name, tensor } of outputs) this.rename(this.name(tensor), name);
+    const model = {
+      ir_version: 9,
+      producer_name: 'papo-web',
+      opset_import: [
+        { domain: '', version: 20 },
+        { domain: 'com.microsoft', version: 1 },
+      ],
+      graph: {
+        name: 'graph',
+        node: this.scopes[0].nodes,
+        input: this.graphInputs,
+        output: outputs.map(({ name, tensor }) => valueInfo(name, tensor.dtype, tensor.shape)),
+        initializer: [...this.initializers.values()],
+      },
+    };
+    return ModelProto.encode(ModelProto.fromObject(model)).finish();
+  }
+}
+
+function valueInfo(name: string, type: OnnxType, shape: Shape): object {
+  const dim = shape.map((n) => ({ dim_value: n }));
+  return { name, type: { tensor_type: { elem_type: dataTypes[type], shape: { dim } } } };
+}
+
+/** AttributeProto.type: FLOAT 1, INT 2, STRING 3, GRAPH 5, INTS 7. */
+function encodeAttribute(name: string, value: Attribute): object {
+  if (typeof value === 'number') return { name, type: 2, i: value };
+  if (typeof value === 'string') return { name, type: 3, s: new TextEncoder().encode(value) };
+  if (Array.isArray(value)) return { name, type: 7, ints: value };
+  if ('f' in value) return { name, type: 1, f: value.f };
+  return { name, type: 5, g: (value as { graph: object }).graph };
+}

@@ -1,0 +1,149 @@
+/**
+ * Runs a graph op by op with each op's reference loops: in float64 it is the oracle of the tests (device
+ * `reference`), in float32 it runs the optimizer of the CPU device in place on the weights.
+ */
+import type { Call, Graph, NumericArray, Tensor } from '../ops/graph.ts';
+import { sizeOf } from '../ops/graph.ts';
+import { isRepeat } from '../ops/repeat.ts';
+import type { Device, Program, RunInputs, RunOutputs, Store, StoreEntry } from './device.ts';
+
+type FloatArray = typeof Float32Array | typeof Float64Array;
+
+export class ArrayStore implements Store {
+  private readonly entries = new Map<string, { shape: readonly number[]; data: Float32Array | Float64Array }>();
+
+  constructor(
+    entries: Iterable<StoreEntry>,
+    private readonly Float: FloatArray = Float32Array,
+  ) {
+    for (const { name, shape, data } of entries) {
+      const size = sizeOf(shape);
+      if (data && data.length !== size) throw new Error(`${name}: ${data.length} values for shape [${shape}]`);
+      this.entries.set(name, { shape, data: data ? Float.from(data) : new Float(size) });
+    }
+  }
+
+  get names(): string[] {
+    return [...this.entries.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.entries.has(name);
+  }
+
+  array(name: string): Float32Array | Float64Array {
+    const entry = this.entries.get(name);
+    if (!entry) throw new Error(`no tensor named ${name} in the store`);
+    return entry.data;
+  }
+
+  shape(name: string): readonly number[] {
+    this.array(name);
+    return this.entries.get(name)!.shape;
+  }
+
+  async read(name: string): Promise<Float32Array> {
+    return Float32Array.from(this.array(name));
+  }
+
+  write(name: string, data: Float32Array): void {
+    const array = this.array(name);
+    if (array.length !== data.length) throw new Error(`${name}: ${data.length} values for [${this.shape(name)}]`);
+    array.set(data);
+  }
+
+  dispose(): void {
+    this.entries.clear();
+  }
+}
+
+export function findArray(stores: readonly Store[], name: string): Float32Array | Float64Array {
+  for (const store of stores) if (store instanceof ArrayStore && store.has(name)) return store.array(name);
+  throw new Error(`variable ${name} is in none of the program's stores`);
+}
+
+export class InterpretedProgram implements Program {
+  readonly stats: Program['stats'];
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly stores: readonly Store[],
+    private readonly Float: FloatArray,
+  ) {
+    this.stats = { steps: graph.calls.length, activationBytes: 0, encodeMs: 0 };
+  }
+
+  async run(inputs: RunInputs = {}): Promise<RunOutputs> {
+    const values = new Map<Tensor, NumericArray>();
+    for (const [name, tensor] of this.graph.inputs) {
+      const data = inputs[name];
+      if (data?.length !== sizeOf(tensor.shape))
+        throw new Error(`input ${name}: expected [${tensor.shape}], got ${data?.length ?? 'nothing'}`);
+      values.set(tensor, tensor.dtype === 'i32' ? Int32Array.from(data) : this.Float.from(data));
+    }
+    for (const [name, tensor] of this.graph.variables) values.set(tensor, findArray(this.stores, name));
+    for (const [tensor, data] of this.graph.constants)
+      values.set(tensor, tensor.dtype === 'i32' ? data : this.Float.from(data));
+    this.execute(this.graph, values);
+
+    for (const { variable, value, mode } of this.graph.assignments) {
+      const target = findArray(this.stores, variable);
+      const source = values.get(value)!;
+      for (let i = 0; i < target.length; i++) target[i] = mode === 'add' ? target[i] + source[i] : source[i];
+    }
+    return Object.fromEntries(
+      [...this.graph.outputs].map(([name, t]) => [name, values.get(t)!.slice() as RunOutputs[string]]),
+    );
+  }
+
+  private execute(graph: Graph, values: Map<Tensor, NumericArray>): void {
+    for (const call of graph.calls) {
+      if (isRepeat(call)) this.repeat(call, values);
+      else {
+        const inputs = call.inputs.map((t) => values.get(t)!);
+        const outputs = call.outputs.map((t, i) => {
+          const size = sizeOf(t.shape);
+          const source = call.op.inPlace?.[i];
+          if (source !== undefined) return inputs[source];
+          return t.dtype === 'i32' ? new Int32Array(size) : new this.Float(size);
+        });
+        call.op.reference(inputs, outputs, call);
+        call.outputs.forEach((t, i) => void values.set(t, outputs[i]));
+      }
+    }
+  }
+
+  private repeat(call: Call, values: Map<Tensor, NumericArray>): void {
+    if (!isRepeat(call)) return;
+    const { body, times, state, next, until } = call.attributes;
+    for (const [tensor, data] of body.constants)
+      values.set(tensor, tensor.dtype === 'i32' ? data : this.Float.from(data));
+    // The first state is copied: in-place ops of the body must not reach what the loop started from.
+    let current = call.inputs.map((t) => values.get(t)!.slice());
+    for (let i = 0; i < times; i++) {
+      state.forEach((t, k) => void values.set(t, current[k]));
+      this.execute(body, values);
+      current = next.map((t) => values.get(t)!);
+      if (until && values.get(until)![0] !== 0) break;
+    }
+    call.outputs.forEach((t, k) => void values.set(t, current[k]));
+  }
+
+  dispose(): void {}
+}
+
+/** The float64 oracle. Slow on purpose: it only has to be plainly right. */
+export class ReferenceDevice implements Device {
+  readonly kind = 'reference';
+  readonly label = 'float64 reference loops';
+
+  createStore(entries: Iterable<StoreEntry>): Store {
+    return new ArrayStore(entries, Float64Array);
+  }
+
+  async compile(graph: Graph, stores: readonly Store[]): Promise<Program> {
+    return new InterpretedProgram(graph, stores, Float64Array);
+  }
+
+  dispose(): void {}
+}
