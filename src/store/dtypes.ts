@@ -1,20 +1,23 @@
 import { UserError } from '../errors.ts';
 
-/** Element types of the safetensors format that this project reads, with their sizes in bytes. */
+/**
+ * Element types of the safetensors format that this project reads, with their sizes in bytes, in the order of the
+ * Rust library's Dtype: its writer puts later ones first, which keeps every tensor aligned.
+ */
 export const dtypeSizes = {
   BOOL: 1,
   U8: 1,
   I8: 1,
-  U16: 2,
   I16: 2,
+  U16: 2,
   F16: 2,
   BF16: 2,
-  U32: 4,
   I32: 4,
+  U32: 4,
   F32: 4,
-  U64: 8,
-  I64: 8,
   F64: 8,
+  I64: 8,
+  U64: 8,
 } as const;
 
 export type DType = keyof typeof dtypeSizes;

@@ -152,10 +152,12 @@ export function readSafetensors(bytes: Uint8Array, where = 'safetensors'): Map<s
   return readSafetensorsFile(bytes, where).tensors;
 }
 
-/** Wide types first (so that every tensor is aligned), then by name in code-unit order. */
+const dtypeOrder = Object.keys(dtypeSizes);
+
+/** The order of the Rust library's writer: by dtype, widest first, then by name in code-unit order. */
 function fileOrder(a: StoredTensor, b: StoredTensor): number {
-  const bySize = dtypeSizes[b.dtype] - dtypeSizes[a.dtype];
-  if (bySize !== 0) return bySize;
+  const byType = dtypeOrder.indexOf(b.dtype) - dtypeOrder.indexOf(a.dtype);
+  if (byType !== 0) return byType;
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }
 
