@@ -10,15 +10,16 @@ import type { Device, Program, RunInputs, RunOutputs, Store, StoreEntry } from '
 type FloatArray = typeof Float32Array | typeof Float64Array;
 
 export class ArrayStore implements Store {
-  private readonly entries = new Map<string, { shape: readonly number[]; data: Float32Array | Float64Array }>();
+  private readonly entries = new Map<
+    string,
+    { shape: readonly number[]; data: Float32Array | Float64Array }
+  >();
 
-  constructor(
-    entries: Iterable<StoreEntry>,
-    private readonly Float: FloatArray = Float32Array,
-  ) {
+  constructor(entries: Iterable<StoreEntry>, Float: FloatArray = Float32Array) {
     for (const { name, shape, data } of entries) {
       const size = sizeOf(shape);
-      if (data && data.length !== size) throw new Error(`${name}: ${data.length} values for shape [${shape}]`);
+      if (data && data.length !== size)
+        throw new Error(`${name}: ${data.length} values for shape [${shape}]`);
       this.entries.set(name, { shape, data: data ? Float.from(data) : new Float(size) });
     }
   }
@@ -48,7 +49,8 @@ export class ArrayStore implements Store {
 
   write(name: string, data: Float32Array): void {
     const array = this.array(name);
-    if (array.length !== data.length) throw new Error(`${name}: ${data.length} values for [${this.shape(name)}]`);
+    if (array.length !== data.length)
+      throw new Error(`${name}: ${data.length} values for [${this.shape(name)}]`);
     array.set(data);
   }
 
@@ -119,7 +121,7 @@ export class InterpretedProgram implements Program {
     for (const [tensor, data] of body.constants)
       values.set(tensor, tensor.dtype === 'i32' ? data : this.Float.from(data));
     // The first state is copied: in-place ops of the body must not reach what the loop started from.
-    let current = call.inputs.map((t) => values.get(t)!.slice());
+    let current: NumericArray[] = call.inputs.map((t) => values.get(t)!.slice());
     for (let i = 0; i < times; i++) {
       state.forEach((t, k) => void values.set(t, current[k]));
       this.execute(body, values);

@@ -27,7 +27,13 @@ const geluOp: Op = {
   webgpu(gpu, { inputs: [x], outputs: [y] }) {
     const count = sizeOf(x.shape);
     return [
-      gpu.dispatch({ kernel: 'gelu', code: part(geluWgsl, 'forward'), bindings: [x, y], params: [count], threads: count }),
+      gpu.dispatch({
+        kernel: 'gelu',
+        code: part(geluWgsl, 'forward'),
+        bindings: [x, y],
+        params: [count],
+        threads: count,
+      }),
     ];
   },
 };
@@ -45,7 +51,10 @@ const geluBackwardOp: Op = {
   onnx(b, { inputs: [dyTensor, xTensor] }) {
     const [dy, x] = [b.name(dyTensor), b.name(xTensor)];
     const square = b.node('Mul', [x, x]);
-    const inner = b.node('Mul', [x, b.node('Add', [b.node('Mul', [square, b.scalar(root * cubic)]), b.scalar(root)])]);
+    const inner = b.node('Mul', [
+      x,
+      b.node('Add', [b.node('Mul', [square, b.scalar(root * cubic)]), b.scalar(root)]),
+    ]);
     const t = b.node('Tanh', [inner]);
     const slope = b.node('Add', [b.node('Mul', [square, b.scalar(3 * root * cubic)]), b.scalar(root)]);
     const curve = b.node('Sub', [b.scalar(1), b.node('Mul', [t, t])]);
@@ -70,14 +79,19 @@ const geluBackwardOp: Op = {
 const swigluOp: Op = {
   name: 'swiglu',
   outputs(inputs) {
-    check(String(inputs[0].shape) === String(inputs[1].shape), 'swiglu', 'gate and up must have one shape', inputs);
+    check(
+      String(inputs[0].shape) === String(inputs[1].shape),
+      'swiglu',
+      'gate and up must have one shape',
+      inputs,
+    );
     return [{ shape: inputs[0].shape, dtype: 'f32' }];
   },
   reference([gate, up], [y]) {
     for (let i = 0; i < y.length; i++) y[i] = (gate[i] / (1 + Math.exp(-gate[i]))) * up[i];
   },
   backward: (g, { inputs: [gate, up] }, [dy]) => (dy ? g.call(swigluBackwardOp, [dy, gate, up], {}) : []),
-  onnx(b, { inputs: [gate, up], outputs: [y] }) {
+  onnx(b, { inputs: [gate, up] }) {
     const sigmoid = b.node('Sigmoid', [b.name(gate)]);
     const silu = b.node('Mul', [b.name(gate), sigmoid]);
     return [b.node('Mul', [silu, b.name(up)])];

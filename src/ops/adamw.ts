@@ -78,7 +78,12 @@ const adamwOp: Op<AdamwAttributes> = {
   inPlace: [0, 1, 2],
   outputs(inputs) {
     const [p, m, v, g] = inputs;
-    check([m, v, g].every((t) => sizeOf(t.shape) === sizeOf(p.shape)), 'adamw', 'p, m, v, g of one size', inputs);
+    check(
+      [m, v, g].every((t) => sizeOf(t.shape) === sizeOf(p.shape)),
+      'adamw',
+      'p, m, v, g of one size',
+      inputs,
+    );
     return [p, m, v];
   },
   reference([, , , gradient, squares, step], [p, m, v], { attributes }) {
@@ -105,7 +110,14 @@ const adamwOp: Op<AdamwAttributes> = {
         kernel: 'adamw',
         code: adamwWgsl,
         bindings: [p, m, v, g, squares, step],
-        params: [count, { f32: beta1 }, { f32: beta2 }, { f32: epsilon }, { f32: weightDecay }, { f32: maxNorm }],
+        params: [
+          count,
+          { f32: beta1 },
+          { f32: beta2 },
+          { f32: epsilon },
+          { f32: weightDecay },
+          { f32: maxNorm },
+        ],
         threads: count,
       }),
     ];

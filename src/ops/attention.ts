@@ -8,10 +8,11 @@
  * its own completion up to itself. So the G completions of a prompt share one prefix: equal outputs and gradients
  * to G full sequences ("Prefix Grouper", arXiv 2506.05433). With T = 0 it is plain attention.
  */
+
+import attentionWgsl from '../../shaders/attention.wgsl?raw';
 import backwardKvWgsl from '../../shaders/attention_backward_kv.wgsl?raw';
 import backwardQWgsl from '../../shaders/attention_backward_q.wgsl?raw';
 import deltaWgsl from '../../shaders/attention_delta.wgsl?raw';
-import attentionWgsl from '../../shaders/attention.wgsl?raw';
 import receivedWgsl from '../../shaders/attention_received.wgsl?raw';
 import type { OnnxBuilder } from '../device/cpu/onnx-builder.ts';
 import { check, f32, type Graph, type NumericArray, type Op, type Tensor } from './graph.ts';
@@ -33,7 +34,14 @@ export interface AttentionShape {
  * q [R, heads·headDim], k and v [R, kvHeads·headDim], keyMask [P, L] (1: real token, 0: left padding) → [R, heads·headDim].
  * Scores are divided by √headDim. Rows of padding tokens hold finite numbers without meaning.
  */
-export function attention(g: Graph, q: Tensor, k: Tensor, v: Tensor, keyMask: Tensor, shape: AttentionShape): Tensor {
+export function attention(
+  g: Graph,
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  keyMask: Tensor,
+  shape: AttentionShape,
+): Tensor {
   return g.call(attentionOp, [q, k, v, keyMask], shape)[0];
 }
 
@@ -60,14 +68,26 @@ function keysOf(s: AttentionShape, row: number) {
 }
 
 /** Calls back for each key that a query row sees, with the key's row and its mask bias. */
-function eachKey(s: AttentionShape, mask: NumericArray, row: number, f: (keyRow: number, bias: number) => void) {
+function eachKey(
+  s: AttentionShape,
+  mask: NumericArray,
+  row: number,
+  f: (keyRow: number, bias: number) => void,
+) {
   const { prefix, prefixKeys, ownStart, ownKeys } = keysOf(s, row);
   const first = prefix * s.prefixLength;
   for (let j = 0; j < prefixKeys; j++) f(first + j, mask[first + j] !== 0 ? 0 : hidden);
   for (let j = 0; j < ownKeys; j++) f(ownStart + j, 0);
 }
 
-function score(s: AttentionShape, q: NumericArray, k: NumericArray, row: number, head: number, keyRow: number): number {
+function score(
+  s: AttentionShape,
+  q: NumericArray,
+  k: NumericArray,
+  row: number,
+  head: number,
+  keyRow: number,
+): number {
   const { headDim: D, heads, kvHeads } = s;
   const kvHead = Math.floor(head / (heads / kvHeads));
   let dot = 0;
@@ -81,10 +101,20 @@ const attentionOp: Op<AttentionShape> = {
   outputs(inputs, s) {
     const [q, k, v, mask] = inputs;
     const rows = rowsOf(s);
-    check(q.shape[0] === rows && q.shape[1] === s.heads * s.headDim, 'attention', `q must be [${rows}, heads·headDim]`, inputs);
+    check(
+      q.shape[0] === rows && q.shape[1] === s.heads * s.headDim,
+      'attention',
+      `q must be [${rows}, heads·headDim]`,
+      inputs,
+    );
     const kv = String([rows, s.kvHeads * s.headDim]);
     check(String(k.shape) === kv && String(v.shape) === kv, 'attention', `k and v must be [${kv}]`, inputs);
-    check(String(mask.shape) === String([s.prefixes, s.prefixLength]), 'attention', 'keyMask must be [P, L]', inputs);
+    check(
+      String(mask.shape) === String([s.prefixes, s.prefixLength]),
+      'attention',
+      'keyMask must be [P, L]',
+      inputs,
+    );
     check(s.heads % s.kvHeads === 0, 'attention', 'heads must be a multiple of kvHeads', inputs);
     return [f32(...q.shape), f32(rows, s.heads)];
   },
@@ -104,7 +134,8 @@ const attentionOp: Op<AttentionShape> = {
         lse[row * heads + head] = top + Math.log(total);
         eachKey(s, mask, row, (key, bias) => {
           const p = Math.exp(score(s, q, k, row, head, key) + bias - top) / total;
-          for (let c = 0; c < D; c++) y[(row * heads + head) * D + c] += p * v[(key * kvHeads + kvHead) * D + c];
+          for (let c = 0; c < D; c++)
+            y[(row * heads + head) * D + c] += p * v[(key * kvHeads + kvHead) * D + c];
         });
       }
   },
@@ -119,7 +150,7 @@ const attentionOp: Op<AttentionShape> = {
       b.stash(lse, segment, probabilities);
       const { prefixKeys, ownKeys } = splitKeys(b, s, segment, probabilities);
       let mixed = mergeGroup(b, s, segment, b.node('MatMul', [prefixKeys, heads.prefixV]));
-      if (ownKeys) mixed = b.node('Add', [mixed, b.node('MatMul', [ownKeys, heads.ownV])]);
+      if (ownKeys && heads.ownV) mixed = b.node('Add', [mixed, b.node('MatMul', [ownKeys, heads.ownV])]);
       return joinHeads(b, s, segment, mixed, s.heads);
     });
     return [b.concat(parts, 0), ''];
@@ -185,7 +216,14 @@ const attentionBackwardOp: Op<AttentionShape> = {
       const yHeads = splitQuery(b, s, segment, b.name(y));
       const delta = b.node('ReduceSum', [b.node('Mul', [dyHeads, yHeads]), b.ints([-1])], { keepdims: 1 });
       const probabilities = b.stashOf(lse, segment)!;
-      const dp = attendScores(b, s, segment, dyHeads, transpose4(b, heads.prefixV), heads.ownV && transpose5(b, heads.ownV));
+      const dp = attendScores(
+        b,
+        s,
+        segment,
+        dyHeads,
+        transpose4(b, heads.prefixV),
+        heads.ownV && transpose5(b, heads.ownV),
+      );
       const ds = b.node('Mul', [
         b.node('Mul', [probabilities, b.scalar(1 / Math.sqrt(s.headDim))]),
         b.node('Sub', [dp, delta]),
@@ -209,10 +247,18 @@ const attentionBackwardOp: Op<AttentionShape> = {
         ownV: joinOwn(b, s, ownV),
       };
     });
-    const total = (names: string[]) => joinPrefix(b, s, names.reduce((a, c) => b.node('Add', [a, c])));
+    const total = (names: string[]) =>
+      joinPrefix(
+        b,
+        s,
+        names.reduce((a, c) => b.node('Add', [a, c])),
+      );
     const own = gradients[1];
     return [
-      b.concat(gradients.map((t) => t.dq), 0),
+      b.concat(
+        gradients.map((t) => t.dq),
+        0,
+      ),
       b.concat([total(gradients.map((t) => t.prefixK)), ...(own ? [own.ownK] : [])], 0),
       b.concat([total(gradients.map((t) => t.prefixV)), ...(own ? [own.ownV] : [])], 0),
     ];
@@ -291,9 +337,21 @@ function splitQuery(b: OnnxBuilder, s: AttentionShape, segment: Segment, name: s
   return b.reshape(b.transpose(rows, [0, 3, 1, 4, 2, 5]), [s.prefixes, s.kvHeads, G, rep * T, s.headDim]);
 }
 
-function splitHeads(b: OnnxBuilder, s: AttentionShape, segment: Segment, q: string, k: string, v: string): Heads {
+function splitHeads(
+  b: OnnxBuilder,
+  s: AttentionShape,
+  segment: Segment,
+  q: string,
+  k: string,
+  v: string,
+): Heads {
   const prefix = (name: string) => {
-    const rows = b.reshape(rowsSlice(b, s, 'prefix', name), [s.prefixes, s.prefixLength, s.kvHeads, s.headDim]);
+    const rows = b.reshape(rowsSlice(b, s, 'prefix', name), [
+      s.prefixes,
+      s.prefixLength,
+      s.kvHeads,
+      s.headDim,
+    ]);
     return b.transpose(rows, [0, 2, 1, 3]);
   };
   const own = (name: string) => {
@@ -317,22 +375,46 @@ function mergeGroup(b: OnnxBuilder, s: AttentionShape, segment: Segment, name: s
 }
 
 /** x · [prefixᵀ | ownᵀ]: scores over all keys, or dP. The key operands come transposed. */
-function attendScores(b: OnnxBuilder, s: AttentionShape, segment: Segment, x: string, prefixT: string, ownT?: string) {
+function attendScores(
+  b: OnnxBuilder,
+  s: AttentionShape,
+  segment: Segment,
+  x: string,
+  prefixT: string,
+  ownT?: string,
+) {
   const toPrefix = mergeGroup(b, s, segment, b.node('MatMul', [groupQuery(b, s, segment, x), prefixT]));
   return ownT ? b.concat([toPrefix, b.node('MatMul', [x, ownT])], 4) : toPrefix;
 }
 
-function softmaxScores(b: OnnxBuilder, s: AttentionShape, segment: Segment, heads: Heads, mask: string): string {
+function softmaxScores(
+  b: OnnxBuilder,
+  s: AttentionShape,
+  segment: Segment,
+  heads: Heads,
+  mask: string,
+): string {
   const { G, T } = extent(s, segment);
   const rep = s.heads / s.kvHeads;
   const keys = s.prefixLength + (segment === 'completion' ? T : 0);
   const scaled = b.node('Mul', [heads.q, b.scalar(1 / Math.sqrt(s.headDim))]);
-  const scores = attendScores(b, s, segment, scaled, transpose4(b, heads.prefixK), heads.ownK && transpose5(b, heads.ownK));
-  // Padding keys of the prefix, and the causal triangle of the segment's own tokens: made once a graph.
-  const padding = b.reshape(
-    b.node('Mul', [b.node('Sub', [b.scalar(1), mask]), b.scalar(hidden)]),
-    [s.prefixes, 1, 1, 1, 1, s.prefixLength],
+  const scores = attendScores(
+    b,
+    s,
+    segment,
+    scaled,
+    transpose4(b, heads.prefixK),
+    heads.ownK && transpose5(b, heads.ownK),
   );
+  // Padding keys of the prefix, and the causal triangle of the segment's own tokens: made once a graph.
+  const padding = b.reshape(b.node('Mul', [b.node('Sub', [b.scalar(1), mask]), b.scalar(hidden)]), [
+    s.prefixes,
+    1,
+    1,
+    1,
+    1,
+    s.prefixLength,
+  ]);
   const triangle = () =>
     b.constant(
       Float32Array.from({ length: T * T }, (_, i) => (i % T > Math.floor(i / T) ? hidden : 0)),
@@ -393,7 +475,12 @@ export function attentionReceived(g: Graph, q: Tensor, k: Tensor, s: AttentionSh
 const receivedOp: Op<AttentionShape> = {
   name: 'attentionReceived',
   outputs(inputs, s) {
-    check(!s.causal && s.completionLength === 0, 'attentionReceived', 'is for bidirectional attention', inputs);
+    check(
+      !s.causal && s.completionLength === 0,
+      'attentionReceived',
+      'is for bidirectional attention',
+      inputs,
+    );
     return [f32(s.prefixes, s.prefixLength)];
   },
   reference([q, k], [y], { attributes: s }) {

@@ -2,8 +2,9 @@
  * Elementwise arithmetic with broadcasting over rank-2 tensors: residual sums, and the whole PAPO objective.
  * Each side of [R, C] may have 1 in place of R or C.
  */
-import type { GpuLowering } from '../device/webgpu/dispatch.ts';
+
 import elementwiseWgsl from '../../shaders/elementwise.wgsl?raw';
+import type { GpuLowering } from '../device/webgpu/dispatch.ts';
 import { check, type Graph, type Op, type Shape, sizeOf, type Tensor } from './graph.ts';
 import { sumTo } from './reduce.ts';
 
@@ -21,7 +22,21 @@ interface Kind {
 const compare = (type: string) => (b: Parameters<Op['onnx']>[0], inputs: string[]) =>
   b.cast(b.node(type, inputs), 'f32');
 
-const kinds = {
+export type ElementwiseKind =
+  | 'add'
+  | 'sub'
+  | 'mul'
+  | 'div'
+  | 'minimum'
+  | 'maximum'
+  | 'neg'
+  | 'exp'
+  | 'log'
+  | 'less'
+  | 'lessEqual'
+  | 'where';
+
+const kinds: Record<ElementwiseKind, Kind> = {
   add: { arity: 2, f: (a, b) => a + b, wgsl: 'a + b', onnx: 'Add', backward: (_g, dy) => [dy, dy] },
   sub: { arity: 2, f: (a, b) => a - b, wgsl: 'a - b', onnx: 'Sub', backward: (g, dy) => [dy, neg(g, dy)] },
   mul: {
@@ -63,7 +78,12 @@ const kinds = {
   exp: { arity: 1, f: Math.exp, wgsl: 'exp(a)', onnx: 'Exp', backward: (g, dy, _in, y) => [mul(g, dy, y)] },
   log: { arity: 1, f: Math.log, wgsl: 'log(a)', onnx: 'Log', backward: (g, dy, [a]) => [div(g, dy, a)] },
   less: { arity: 2, f: (a, b) => +(a < b), wgsl: 'select(0.0, 1.0, a < b)', onnx: compare('Less') },
-  lessEqual: { arity: 2, f: (a, b) => +(a <= b), wgsl: 'select(0.0, 1.0, a <= b)', onnx: compare('LessOrEqual') },
+  lessEqual: {
+    arity: 2,
+    f: (a, b) => +(a <= b),
+    wgsl: 'select(0.0, 1.0, a <= b)',
+    onnx: compare('LessOrEqual'),
+  },
   // condition (0 or 1), value where 1, value where 0. Unlike a product with the mask it does not spread inf and nan.
   where: {
     arity: 3,
@@ -75,9 +95,7 @@ const kinds = {
       return [undefined, where(g, cond, dy, zero), where(g, cond, zero, dy)];
     },
   },
-} satisfies Record<string, Kind>;
-
-export type ElementwiseKind = keyof typeof kinds;
+};
 
 const binary = (kind: ElementwiseKind) => (g: Graph, a: Tensor, b: Tensor) =>
   g.call(elementwiseOp, [a, b], { kind })[0];
@@ -140,7 +158,7 @@ const elementwiseOp: Op<{ kind: ElementwiseKind }> = {
     if (!dy || !kind.backward) return [];
     return kind
       .backward(g, dy, call.inputs, call.outputs[0])
-      .map((t, i) => t && needs[i] ? sumTo(g, t, call.inputs[i].shape) : undefined);
+      .map((t, i) => (t && needs[i] ? sumTo(g, t, call.inputs[i].shape) : undefined));
   },
   onnx(b, { inputs, attributes }) {
     const kind: Kind = kinds[attributes.kind];

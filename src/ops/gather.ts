@@ -28,13 +28,15 @@ const gatherOp: Op = {
   name: 'gather',
   outputs([table, index]) {
     check(table.shape.length === 2, 'gather', 'the table must have rank 2', [table, index]);
-    check(index.dtype === 'i32' && index.shape.length === 1, 'gather', 'the index must be i32[R]', [table, index]);
+    check(index.dtype === 'i32' && index.shape.length === 1, 'gather', 'the index must be i32[R]', [
+      table,
+      index,
+    ]);
     return [{ shape: [index.shape[0], table.shape[1]], dtype: table.dtype }];
   },
   reference([table, index], [y], { inputs: [{ shape }] }) {
     const d = shape[1];
-    for (let r = 0; r < index.length; r++)
-      for (let c = 0; c < d; c++) y[r * d + c] = table[index[r] * d + c];
+    for (let r = 0; r < index.length; r++) for (let c = 0; c < d; c++) y[r * d + c] = table[index[r] * d + c];
   },
   backward: (g, { inputs: [table, index] }, [dy]) => [dy && scatterAdd(g, dy, index, table.shape[0])],
   onnx: (b, { inputs: [table, index] }) => [b.node('Gather', [b.name(table), b.name(index)], { axis: 0 })],
@@ -102,7 +104,10 @@ const placeRowsOp: Op = {
   },
   backward(g, { inputs: [x, , place, origin] }, [dy], needs) {
     if (!dy) return [];
-    return [needs[0] ? mul(g, dy, isText(g, place, x.shape[0])) : undefined, needs[1] ? gather(g, dy, origin) : undefined];
+    return [
+      needs[0] ? mul(g, dy, isText(g, place, x.shape[0])) : undefined,
+      needs[1] ? gather(g, dy, origin) : undefined,
+    ];
   },
   onnx(b, { inputs: [x, images, place] }) {
     const rows = b.node('Gather', [b.name(images), b.node('Max', [b.name(place), zero(b)])], { axis: 0 });

@@ -30,7 +30,12 @@ export interface Op<A extends object = object> {
   /** The op in plain loops: the float64 oracle of every test. Fills `outputs` (zeroed when it is called). */
   reference(inputs: NumericArray[], outputs: NumericArray[], call: Call<A>): void;
   /** Appends the calls that turn gradients of the outputs into gradients of the inputs that `needs` asks for. */
-  backward?(g: Graph, call: Call<A>, gradients: (Tensor | undefined)[], needs: boolean[]): (Tensor | undefined)[];
+  backward?(
+    g: Graph,
+    call: Call<A>,
+    gradients: (Tensor | undefined)[],
+    needs: boolean[],
+  ): (Tensor | undefined)[];
   /** Appends ONNX nodes; returns the names of the output values. */
   onnx(b: OnnxBuilder, call: Call<A>): string[];
   /** The op as compute dispatches; scratch buffers come from `gpu`. */
@@ -115,7 +120,9 @@ export class Graph {
   call<A extends object>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Tensor[] {
     const outputs = op
       .outputs(inputs, attributes)
-      .map((spec, i) => this.tensor(spec.shape, spec.dtype, `${op.name}${i ? `.${i}` : ''}#${this.calls.length}`));
+      .map((spec, i) =>
+        this.tensor(spec.shape, spec.dtype, `${op.name}${i ? `.${i}` : ''}#${this.calls.length}`),
+      );
     this.calls.push({ op, inputs, outputs, attributes } as unknown as Call);
     return outputs;
   }
@@ -123,7 +130,8 @@ export class Graph {
 
 /** Fails with the op's name when `ok` is false: shape rules read as a list of these. */
 export function check(ok: boolean, op: string, message: string, inputs: readonly TensorSpec[]): void {
-  if (!ok) throw new Error(`${op}: ${message}; got ${inputs.map((t) => `${t.dtype}[${t.shape}]`).join(', ')}`);
+  if (!ok)
+    throw new Error(`${op}: ${message}; got ${inputs.map((t) => `${t.dtype}[${t.shape}]`).join(', ')}`);
 }
 
 export const f32 = (...shape: number[]): TensorSpec => ({ shape, dtype: 'f32' });

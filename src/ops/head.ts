@@ -9,8 +9,8 @@
  */
 import headCoefficientsWgsl from '../../shaders/head_backward.wgsl?raw';
 import headStatsWgsl from '../../shaders/head_statistics.wgsl?raw';
-import type { GpuLowering } from '../device/webgpu/dispatch.ts';
 import type { OnnxBuilder } from '../device/cpu/onnx-builder.ts';
+import type { GpuLowering } from '../device/webgpu/dispatch.ts';
 import { check, f32, type Graph, type NumericArray, type Op, type Tensor } from './graph.ts';
 
 export interface HeadAttributes {
@@ -72,7 +72,12 @@ const headOp: Op<HeadAttributes> = {
     const [hidden, weight, targets, temperature] = inputs;
     const rows = hidden.shape[0];
     check(hidden.shape[1] === weight.shape[1], 'head', 'hidden [R, d], weight [V, d]', inputs);
-    check(targets.shape[0] * views === rows && targets.dtype === 'i32', 'head', 'targets must be i32 [R / views]', inputs);
+    check(
+      targets.shape[0] * views === rows && targets.dtype === 'i32',
+      'head',
+      'targets must be i32 [R / views]',
+      inputs,
+    );
     check(temperature.shape.length === 2, 'head', 'temperature must be [1, 1]', inputs);
     return [f32(rows, 1), f32(rows, 1), f32(rows / views, 1)];
   },
@@ -174,30 +179,63 @@ const headBackwardOp: Op<HeadAttributes> = {
     const N = rows / views;
     const [logp, p] = [b.stashOf(logps, 'logp')!, b.stashOf(logps, 'p')!];
     const index = b.concat(Array(views).fill(b.name(targets)), 0);
-    const onehot = b.node('OneHot', [index, b.ints([V]), b.constant(Float32Array.of(0, 1), [2])], { axis: -1 });
+    const onehot = b.node('OneHot', [index, b.ints([V]), b.constant(Float32Array.of(0, 1), [2])], {
+      axis: -1,
+    });
     const terms = [
       b.node('Mul', [b.node('Sub', [onehot, p]), b.name(dlogps)]),
-      b.node('Neg', [b.node('Mul', [b.node('Mul', [p, b.node('Add', [logp, b.name(entropy)])]), b.name(dentropy)])]),
+      b.node('Neg', [
+        b.node('Mul', [b.node('Mul', [p, b.node('Add', [logp, b.name(entropy)])]), b.name(dentropy)]),
+      ]),
     ];
-    if (views === 2) terms.push(klTerm(b, { N, rows, p, difference: b.stashOf(logps, 'difference')!, kl: b.name(kl), dkl: b.name(dkl) }));
+    if (views === 2)
+      terms.push(
+        klTerm(b, {
+          N,
+          rows,
+          p,
+          difference: b.stashOf(logps, 'difference')!,
+          kl: b.name(kl),
+          dkl: b.name(dkl),
+        }),
+      );
     const dz = b.node('Div', [terms.reduce((a, c) => b.node('Add', [a, c])), b.name(temperature)]);
-    return [
-      b.node('Gemm', [dz, b.name(weight)]),
-      b.node('Gemm', [dz, b.name(hidden)], { transA: 1 }),
-    ];
+    return [b.node('Gemm', [dz, b.name(weight)]), b.node('Gemm', [dz, b.name(hidden)], { transA: 1 })];
   },
   webgpu(gpu, call) {
     const [hidden, weight, targets, temperature, , entropy, kl, dlogps, dentropy, dkl] = call.inputs;
     const [dhidden, dweight] = call.outputs;
-    return headBackwardDispatches(gpu, headCoefficientsWgsl, {
-      hidden, weight, targets, temperature, entropy, kl, dlogps, dentropy, dkl, dhidden, dweight,
-    }, call.attributes);
+    return headBackwardDispatches(
+      gpu,
+      headCoefficientsWgsl,
+      {
+        hidden,
+        weight,
+        targets,
+        temperature,
+        entropy,
+        kl,
+        dlogps,
+        dentropy,
+        dkl,
+        dhidden,
+        dweight,
+      },
+      call.attributes,
+    );
   },
 };
 
 function klTerm(
   b: OnnxBuilder,
-  { N, rows, p, difference, kl, dkl }: Record<'p' | 'difference' | 'kl' | 'dkl', string> & { N: number; rows: number },
+  {
+    N,
+    rows,
+    p,
+    difference,
+    kl,
+    dkl,
+  }: Record<'p' | 'difference' | 'kl' | 'dkl', string> & { N: number; rows: number },
 ): string {
   const original = b.slice(p, 0, 0, N);
   const masked = b.slice(p, 0, N, rows);

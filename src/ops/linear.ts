@@ -34,7 +34,12 @@ const matmulOp: Op<MatmulAttributes> = {
     check(a.shape.length === 2 && b.shape.length === 2, 'matmul', 'takes matrices', inputs);
     const { m, n, k, kb } = dimensions(inputs, attributes);
     check(k === kb, 'matmul', `inner sizes differ (${k} and ${kb})`, inputs);
-    check(!bias || (bias.shape.length === 1 && bias.shape[0] === n), 'matmul', `the bias must be [${n}]`, inputs);
+    check(
+      !bias || (bias.shape.length === 1 && bias.shape[0] === n),
+      'matmul',
+      `the bias must be [${n}]`,
+      inputs,
+    );
     return [f32(m, n)];
   },
   reference([a, b, bias], [c], { inputs, attributes }) {
@@ -43,7 +48,8 @@ const matmulOp: Op<MatmulAttributes> = {
     for (let i = 0; i < m; i++)
       for (let j = 0; j < n; j++) {
         let total = bias ? bias[j] : 0;
-        for (let l = 0; l < k; l++) total += a[transA ? l * m + i : i * k + l] * b[transB ? j * k + l : l * n + j];
+        for (let l = 0; l < k; l++)
+          total += a[transA ? l * m + i : i * k + l] * b[transB ? j * k + l : l * n + j];
         c[i * n + j] = total;
       }
   },

@@ -1,8 +1,9 @@
 /** LayerNorm (vision tower) and RMSNorm (decoder), rows normalised over their d features. */
-import layerNormBackwardWgsl from '../../shaders/layer_norm_backward.wgsl?raw';
+
 import layerNormWgsl from '../../shaders/layer_norm.wgsl?raw';
-import rmsNormBackwardWgsl from '../../shaders/rms_norm_backward.wgsl?raw';
+import layerNormBackwardWgsl from '../../shaders/layer_norm_backward.wgsl?raw';
 import rmsNormWgsl from '../../shaders/rms_norm.wgsl?raw';
+import rmsNormBackwardWgsl from '../../shaders/rms_norm_backward.wgsl?raw';
 import { mul } from './elementwise.ts';
 import { check, f32, type Graph, type Op, type Tensor } from './graph.ts';
 import { sum } from './reduce.ts';
@@ -28,7 +29,12 @@ const layerNormOp: Op<NormAttributes> = {
   outputs(inputs) {
     const [x, weight, bias] = inputs;
     const d = x.shape[1];
-    check(x.shape.length === 2 && weight.shape[0] === d && bias.shape[0] === d, 'layerNorm', 'x [R, d], weight [d], bias [d]', inputs);
+    check(
+      x.shape.length === 2 && weight.shape[0] === d && bias.shape[0] === d,
+      'layerNorm',
+      'x [R, d], weight [d], bias [d]',
+      inputs,
+    );
     return [f32(...x.shape), f32(...x.shape), f32(x.shape[0], 1)];
   },
   reference([x, weight, bias], [y, xhat, rstd], { inputs: [{ shape }], attributes: { epsilon } }) {
@@ -87,7 +93,8 @@ const layerNormBackwardOp: Op = {
         mean += (dy[i] * weight[c]) / d;
         dot += (dy[i] * weight[c] * xhat[i]) / d;
       }
-      for (let i = r * d, c = 0; c < d; i++, c++) dx[i] = rstd[r] * (dy[i] * weight[c] - mean - xhat[i] * dot);
+      for (let i = r * d, c = 0; c < d; i++, c++)
+        dx[i] = rstd[r] * (dy[i] * weight[c] - mean - xhat[i] * dot);
     }
   },
   onnx(b, { inputs }) {
@@ -137,7 +144,10 @@ const rmsNormOp: Op<NormAttributes> = {
   },
   onnx(b, { inputs: [x, weight], attributes: { epsilon } }) {
     const d = x.shape[1];
-    const y = b.node('SimplifiedLayerNormalization', [b.name(x), b.name(weight)], { axis: -1, epsilon: { f: epsilon } });
+    const y = b.node('SimplifiedLayerNormalization', [b.name(x), b.name(weight)], {
+      axis: -1,
+      epsilon: { f: epsilon },
+    });
     // Its second output is not rstd on every backend, so rstd is made apart (one pass over x).
     const square = b.node('ReduceSumSquare', [b.name(x), b.ints([1])], { keepdims: 1 });
     const variance = b.node('Add', [b.node('Mul', [square, b.scalar(1 / d)]), b.scalar(epsilon)]);

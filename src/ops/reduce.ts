@@ -1,6 +1,7 @@
 /** Sums, maxima and minima over the axes of rank-2 tensors, and quantiles (without gradient). */
-import reduceWgsl from '../../shaders/reduce.wgsl?raw';
+
 import quantileWgsl from '../../shaders/quantile.wgsl?raw';
+import reduceWgsl from '../../shaders/reduce.wgsl?raw';
 import { mul } from './elementwise.ts';
 import { check, f32, type Graph, type Op, type Shape, type Tensor } from './graph.ts';
 import { reshape } from './reshape.ts';

@@ -29,7 +29,9 @@ export function repeat(
   const { next, until } = build(body, state);
   next.forEach((t, i) => {
     if (String(t.shape) !== String(state[i].shape) || t.dtype !== state[i].dtype)
-      throw new Error(`repeat: state ${i} starts as ${state[i].dtype}[${state[i].shape}], ends as [${t.shape}]`);
+      throw new Error(
+        `repeat: state ${i} starts as ${state[i].dtype}[${state[i].shape}], ends as [${t.shape}]`,
+      );
   });
   if (body.inputs.size || body.variables.size || body.outputs.size)
     throw new Error('repeat: inputs, variables and outputs belong to the outer graph');
@@ -50,6 +52,13 @@ const repeatOp: Op<RepeatAttributes> = {
   reference: unreachable,
   webgpu: unreachable,
   onnx(b, { inputs, attributes: { body, times, state, next, until } }) {
-    return b.loop(times, inputs.map((t) => b.name(t)), body, state, next, until);
+    return b.loop(
+      times,
+      inputs.map((t) => b.name(t)),
+      body,
+      state,
+      next,
+      until,
+    );
   },
 };

@@ -13,7 +13,10 @@ export function ropeTables(g: Graph, maxPositions: number, headDim: number, thet
   const half = headDim / 2;
   const angle = (i: number) => Math.floor(i / half) * theta ** (-(i % half) / half);
   const table = (f: (x: number) => number) =>
-    g.constant(Float32Array.from({ length: maxPositions * half }, (_, i) => f(angle(i))), [maxPositions, half]);
+    g.constant(
+      Float32Array.from({ length: maxPositions * half }, (_, i) => f(angle(i))),
+      [maxPositions, half],
+    );
   return { cos: table(Math.cos), sin: table(Math.sin) };
 }
 

@@ -5,7 +5,7 @@
  */
 import * as ort from 'onnxruntime-web';
 import { UserError } from '../../errors.ts';
-import { type Graph, sizeOf, type Tensor } from '../../ops/graph.ts';
+import { type Graph, sizeOf } from '../../ops/graph.ts';
 import type { Device, Program, RunInputs, RunOutputs, Store, StoreEntry } from '../device.ts';
 import { ArrayStore, findArray, InterpretedProgram } from '../interpreter.ts';
 import { OnnxBuilder } from './onnx-builder.ts';
@@ -48,7 +48,6 @@ class OnnxProgram implements Program {
     private readonly graph: Graph,
     private readonly stores: readonly Store[],
     private readonly session: ort.InferenceSession,
-    private readonly results: readonly { name: string; tensor: Tensor }[],
     readonly stats: Program['stats'],
   ) {}
 
@@ -70,10 +69,12 @@ class OnnxProgram implements Program {
         enableMemPattern: true,
       });
     } catch (error) {
-      throw new UserError(`onnxruntime-web could not take the graph: ${error instanceof Error ? error.message : error}`);
+      throw new UserError(
+        `onnxruntime-web could not take the graph: ${error instanceof Error ? error.message : error}`,
+      );
     }
     const stats = { steps: builder.nodeCount, activationBytes: 0, encodeMs: 0 };
-    return new OnnxProgram(graph, stores, session, results, stats);
+    return new OnnxProgram(graph, stores, session, stats);
   }
 
   async run(inputs: RunInputs = {}): Promise<RunOutputs> {
@@ -88,7 +89,11 @@ class OnnxProgram implements Program {
           : new ort.Tensor('float32', data as Float32Array, shape);
     }
     for (const [name, { shape }] of this.graph.variables)
-      feeds[`variable:${name}`] = new ort.Tensor('float32', findArray(this.stores, name) as Float32Array, shape);
+      feeds[`variable:${name}`] = new ort.Tensor(
+        'float32',
+        findArray(this.stores, name) as Float32Array,
+        shape,
+      );
 
     const fetched = await this.session.run(feeds);
 

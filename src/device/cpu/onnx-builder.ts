@@ -13,7 +13,12 @@ type OnnxType = DType | 'i64' | 'bool';
 const dataTypes: Record<OnnxType, number> = { f32: 1, i32: 6, i64: 7, bool: 9 };
 
 /** Integers, integer lists and strings as they are; floats as { f }, so that 1.0 is not taken for an integer. */
-export type Attribute = number | readonly number[] | string | { readonly f: number } | { readonly graph: object };
+export type Attribute =
+  | number
+  | readonly number[]
+  | string
+  | { readonly f: number }
+  | { readonly graph: object };
 
 interface Scope {
   readonly nodes: object[];
@@ -56,7 +61,12 @@ export class OnnxBuilder {
     return this.stashed.get(`${tensor.id}.${key}`);
   }
 
-  node(type: string, inputs: readonly string[], attributes: Record<string, Attribute> = {}, domain = ''): string {
+  node(
+    type: string,
+    inputs: readonly string[],
+    attributes: Record<string, Attribute> = {},
+    domain = '',
+  ): string {
     return this.nodes(type, inputs, 1, attributes, domain)[0];
   }
 
@@ -151,7 +161,10 @@ export class OnnxBuilder {
     this.scopes.push({ nodes: [], known: new Map() });
     this.append(body);
     // Identity: a body's outputs must be its own, and two outputs may not share a name.
-    const outputs = next.map((t, i) => ({ tensor: t, value: this.rename(this.name(t), `${prefix}.next${i}`) }));
+    const outputs = next.map((t, i) => ({
+      tensor: t,
+      value: this.rename(this.name(t), `${prefix}.next${i}`),
+    }));
     const goOn = until
       ? this.node('Not', [this.cast(this.reshape(this.name(until), []), 'bool')])
       : this.rename(`${prefix}.cond`, `${prefix}.go`);
