@@ -44,11 +44,14 @@ export function packagesInstalled(folder = root) {
   }
 }
 
-/** Installs the packages of package-lock.json where they are missing or others. */
+/**
+ * Installs the packages of package-lock.json where they are missing or others. Not `npm ci`: npm 11's refuses a lock
+ * file that lacks some platform's optional packages; `npm install` takes what the file pins and adds this platform's.
+ */
 export function installPackages() {
   if (packagesInstalled()) return;
-  console.error('Installing packages (npm ci) …');
-  const args = ['ci', '--include=dev', '--no-audit', '--no-fund'];
+  console.error('Installing packages (npm install) …');
+  const args = ['install', '--no-save', '--include=dev', '--no-audit', '--no-fund'];
   const npmCli = process.env.npm_execpath?.endsWith('npm-cli.js') ? process.env.npm_execpath : null;
   const options = { cwd: root, stdio: ['ignore', 2, 2] };
   const result = npmCli
@@ -56,7 +59,7 @@ export function installPackages() {
     : spawnSync('npm', args, { ...options, shell: process.platform === 'win32' });
   if (result.error) fail(`npm could not be run (${result.error.message}); install Node.js with npm.`);
   if (result.status !== 0) {
-    fail('`npm ci` failed (its messages are above): check the network, then run the command again.');
+    fail('`npm install` failed (its messages are above): check the network, then run the command again.');
   }
 }
 
