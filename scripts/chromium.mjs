@@ -35,9 +35,10 @@ function problem(path) {
     encoding: 'utf8',
     timeout: 30_000,
   });
-  if (error) return error.message;
-  if (status === 0 && /\d+\.\d+/.test(stdout)) return null;
-  return `\`${path} --version\` failed: ${(stderr || stdout || `exit status ${status}`).trim().split('\n').pop()}`;
+  if (error) return `it could not be run (${error.message})`;
+  if (status === 0 && /(chrom|edge|brave).* \d+\.\d+/i.test(stdout)) return null;
+  const answer = (stderr || stdout || '').trim().split('\n')[0];
+  return `\`${path} --version\` ended with status ${status} and said "${answer}"`;
 }
 
 async function playwrightChromium() {
@@ -65,7 +66,8 @@ function installWithApt() {
   console.error('No Chromium found: installing it with apt-get …');
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
   command('apt-get', ['update', '-q'], env);
-  return command('apt-get', ['install', '-y', '-q', '--no-install-recommends', 'chromium'], env);
+  const packages = ['chromium', 'fonts-liberation'];
+  return command('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], env);
 }
 
 function installWithPlaywright(withSystemLibraries) {
