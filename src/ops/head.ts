@@ -179,9 +179,11 @@ const headBackwardOp: Op<HeadAttributes> = {
     const N = rows / views;
     const [logp, p] = [b.stashOf(logps, 'logp')!, b.stashOf(logps, 'p')!];
     const index = b.concat(Array(views).fill(b.name(targets)), 0);
-    const onehot = b.node('OneHot', [index, b.ints([V]), b.constant(Float32Array.of(0, 1), [2])], {
-      axis: -1,
-    });
+    const words = b.constant(
+      Int32Array.from({ length: V }, (_, v) => v),
+      [1, V],
+    );
+    const onehot = b.cast(b.node('Equal', [b.reshape(index, [rows, 1]), words]), 'f32');
     const terms = [
       b.node('Mul', [b.node('Sub', [onehot, p]), b.name(dlogps)]),
       b.node('Neg', [

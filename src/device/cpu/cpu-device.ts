@@ -66,7 +66,7 @@ class OnnxProgram implements Program {
       session = await ort.InferenceSession.create(model, {
         executionProviders: ['wasm'],
         graphOptimizationLevel: 'all',
-        enableMemPattern: true,
+        logSeverityLevel: 3,
       });
     } catch (error) {
       throw new UserError(

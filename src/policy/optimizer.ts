@@ -1,0 +1,54 @@
+/** Gradients, AdamW's moments and its step, as tensors on the policy's device. */
+import type { Device, Program, Store } from '../device/device.ts';
+import { type AdamwAttributes, adamw, sumSquares } from '../ops/adamw.ts';
+import { Graph, type Shape } from '../ops/graph.ts';
+
+export const gradientName = (parameter: string) => `grad.${parameter}`;
+
+export class Optimizer {
+  /** Updates done; bias correction counts from 1. */
+  step = 0;
+
+  private constructor(
+    /** `grad.<name>`, `m.<name>` and `v.<name>` for every trainable parameter. */
+    readonly store: Store,
+    private readonly program: Program,
+    private readonly attributes: AdamwAttributes,
+  ) {}
+
+  static async create(
+    device: Device,
+    weights: Store,
+    trainable: ReadonlyMap<string, Shape>,
+    attributes: AdamwAttributes,
+  ): Promise<Optimizer> {
+    const entries = [...trainable].flatMap(([name, shape]) =>
+      [gradientName(name), `m.${name}`, `v.${name}`].map((entry) => ({ name: entry, shape })),
+    );
+    const store = device.createStore(entries);
+    const g = new Graph();
+    const gradients = [...trainable].map(([name, shape]) => g.variable(gradientName(name), shape));
+    const squares = sumSquares(g, gradients);
+    const step = g.input('step', [1, 3]);
+    [...trainable].forEach(([name, shape], i) => {
+      const [parameter, m, v] = [name, `m.${name}`, `v.${name}`].map((n) => g.variable(n, shape));
+      adamw(g, parameter, gradients[i], m, v, squares, step, attributes);
+    });
+    g.output('squares', squares);
+    return new Optimizer(store, await device.compile(g, [weights, store]), attributes);
+  }
+
+  /** One AdamW step with the gradients in the store. Returns their norm before clipping. */
+  async update(learningRate: number): Promise<number> {
+    this.step++;
+    const { beta1, beta2 } = this.attributes;
+    const step = Float32Array.of(learningRate, 1 - beta1 ** this.step, 1 - beta2 ** this.step);
+    const { squares } = await this.program.run({ step });
+    return Math.sqrt(squares[0]);
+  }
+
+  dispose(): void {
+    this.program.dispose();
+    this.store.dispose();
+  }
+}
