@@ -84,8 +84,7 @@ export class InterpretedProgram implements Program {
       values.set(tensor, tensor.dtype === 'i32' ? Int32Array.from(data) : this.Float.from(data));
     }
     for (const [name, tensor] of this.graph.variables) values.set(tensor, findArray(this.stores, name));
-    for (const [tensor, data] of this.graph.constants)
-      values.set(tensor, tensor.dtype === 'i32' ? data : this.Float.from(data));
+    this.bindConstants(this.graph, values);
     this.execute(this.graph, values);
 
     for (const { variable, value, mode } of this.graph.assignments) {
@@ -96,6 +95,14 @@ export class InterpretedProgram implements Program {
     return Object.fromEntries(
       [...this.graph.outputs].map(([name, t]) => [name, values.get(t)!.slice() as RunOutputs[string]]),
     );
+  }
+
+  private bindConstants(graph: Graph, values: Map<Tensor, NumericArray>): void {
+    for (const [tensor, data] of graph.constants) {
+      const scalar = graph.scalars.get(tensor);
+      if (scalar !== undefined) values.set(tensor, this.Float.of(scalar));
+      else values.set(tensor, tensor.dtype === 'i32' ? data : this.Float.from(data));
+    }
   }
 
   private execute(graph: Graph, values: Map<Tensor, NumericArray>): void {
@@ -118,8 +125,7 @@ export class InterpretedProgram implements Program {
   private repeat(call: Call, values: Map<Tensor, NumericArray>): void {
     if (!isRepeat(call)) return;
     const { body, times, state, next, until } = call.attributes;
-    for (const [tensor, data] of body.constants)
-      values.set(tensor, tensor.dtype === 'i32' ? data : this.Float.from(data));
+    this.bindConstants(body, values);
     // The first state is copied: in-place ops of the body must not reach what the loop started from.
     let current: NumericArray[] = call.inputs.map((t) => values.get(t)!.slice());
     for (let i = 0; i < times; i++) {

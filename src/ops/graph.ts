@@ -68,6 +68,8 @@ export class Graph {
   /** Live on the device between runs (weights, optimizer state), found by name in the stores given at compile time. */
   readonly variables = new Map<string, Tensor>();
   readonly constants = new Map<Tensor, Float32Array | Int32Array>();
+  /** Scalars in full: in float64 a clip at 0.2 must not become the float32 next to 0.2. */
+  readonly scalars = new Map<Tensor, number>();
   /** Read back after every run. */
   readonly outputs = new Map<string, Tensor>();
   /** Stored into a variable at the end of every run: gradients. `add` accumulates. */
@@ -106,7 +108,9 @@ export class Graph {
   }
 
   scalar(value: number): Tensor {
-    return this.constant(Float32Array.of(value), [1, 1], `${value}`);
+    const tensor = this.constant(Float32Array.of(value), [1, 1], `${value}`);
+    this.scalars.set(tensor, value);
+    return tensor;
   }
 
   output(name: string, tensor: Tensor): void {
