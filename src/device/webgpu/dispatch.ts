@@ -42,8 +42,13 @@ export interface GemmSpec {
   readonly m: number;
   readonly n: number;
   readonly k: number;
-  readonly a: { tensor: Tensor | Scratch; rowStride: number; columnStride: number };
-  readonly b: { tensor: Tensor | Scratch; rowStride: number; columnStride: number };
+  /** `offset`: where the operand starts in its buffer, in elements. */
+  readonly a: { tensor: Tensor | Scratch; rowStride: number; columnStride: number; offset?: number };
+  readonly b: { tensor: Tensor | Scratch; rowStride: number; columnStride: number; offset?: number };
   readonly c: Tensor | Scratch;
+  /** Where C starts in its buffer, in elements. */
+  readonly cOffset?: number;
+  /** Add to what C holds instead of overwriting it. */
+  readonly accumulate?: boolean;
   readonly bias?: Tensor;
 }
