@@ -1,17 +1,5 @@
 // Quantities of tokens [B, T], and the ways in which the objectives sum them up.
-import {
-  add,
-  clamp,
-  div,
-  exp,
-  lessEqual,
-  maximum,
-  mul,
-  neg,
-  scale,
-  sub,
-  where,
-} from '../../ops/elementwise.ts';
+import { clamp, div, exp, lessEqual, maximum, mul, neg, scale, sub, where } from '../../ops/elementwise.ts';
 import type { Graph, Tensor } from '../../ops/graph.ts';
 import { sum } from '../../ops/reduce.ts';
 import type { ObjectiveSettings } from '../objective.ts';
