@@ -30,7 +30,9 @@ export interface GpuLowering {
    * Fills in the workgroups: either given, or `threads` one-dimensional invocations of @workgroup_size(64),
    * folded into y when they pass the limit of a dimension (kernels index with id.x + id.y * groups.x * 64).
    */
-  dispatch(d: Omit<Dispatch, 'workgroups'> & ({ threads: number } | { workgroups: readonly number[] })): Dispatch;
+  dispatch(
+    d: Omit<Dispatch, 'workgroups'> & ({ threads: number } | { workgroups: readonly number[] }),
+  ): Dispatch;
   /** That many workgroups, folded into y; kernels index with group.x + group.y * groups.x. */
   fold(workgroups: number): [number, number, number];
   /** GEMM goes through the variant that the start-up micro-benchmark chose. See gemm.ts. */

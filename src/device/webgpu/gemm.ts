@@ -1,0 +1,80 @@
+/** GEMM on WebGPU: the variants of the kernel, and which one a product gets. */
+import joinWgsl from '../../../shaders/gemm_join.wgsl?raw';
+import registerWgsl from '../../../shaders/gemm_register.wgsl?raw';
+import sharedWgsl from '../../../shaders/gemm_shared.wgsl?raw';
+import type { Dispatch, GemmSpec, GpuLowering } from './dispatch.ts';
+
+interface Variant {
+  readonly code: string;
+  /** Rows and columns of C that a workgroup computes. */
+  readonly tile: number;
+}
+
+const shared = (side: number) => sharedWgsl.replace('const SIDE = 16u;', `const SIDE = ${side}u;`);
+
+/** `register` reads global memory directly; `shared32` and `shared64` go through tiles in shared memory. */
+export const gemmVariants = {
+  register: { code: registerWgsl, tile: 32 },
+  shared32: { code: shared(8), tile: 32 },
+  shared64: { code: shared(16), tile: 64 },
+} satisfies Record<string, Variant>;
+
+export type GemmVariant = keyof typeof gemmVariants;
+
+/**
+ * Products by what limits them. `wide`: many output tiles. `narrow`: few rows (a decoding step). `deep`: few output
+ * tiles and a long k (weight gradients), where only splitting k fills the GPU.
+ */
+export type GemmClass = 'wide' | 'narrow' | 'deep';
+
+export interface GemmPlan {
+  readonly variant: GemmVariant;
+  /** Workgroups to aim at by splitting k; 0: never split. */
+  readonly splitTo: number;
+}
+
+export type GemmChoice = Readonly<Record<GemmClass, GemmPlan>>;
+
+export const uniformChoice = (plan: GemmPlan): GemmChoice => ({ wide: plan, narrow: plan, deep: plan });
+
+export function gemmClass({ m, n, k }: Pick<GemmSpec, 'm' | 'n' | 'k'>): GemmClass {
+  const tiles = Math.ceil(m / 64) * Math.ceil(n / 64);
+  if (k >= 512 && tiles <= 64) return 'deep';
+  return m <= 64 ? 'narrow' : 'wide';
+}
+
+/** No part of a split product is shorter than this: below, joining the parts costs more than it saves. */
+const SHORTEST_PART = 64;
+
+export function lowerGemm(gpu: GpuLowering, spec: GemmSpec, choice: GemmChoice): Dispatch[] {
+  const { m, n, k, a, b, c, bias } = spec;
+  const { variant, splitTo } = choice[gemmClass(spec)];
+  const { code, tile } = gemmVariants[variant];
+  const [columns, rows] = [Math.ceil(n / tile), Math.ceil(m / tile)];
+  const wanted = Math.min(Math.floor(splitTo / (rows * columns)), Math.floor(k / SHORTEST_PART));
+  // Parts start on multiples of 16, the depth of the shared tiles.
+  const chunk = wanted > 1 ? Math.ceil(k / wanted / 16) * 16 : k;
+  const planes = wanted > 1 ? Math.ceil(k / chunk) : 1;
+  const partial = planes > 1 ? gpu.scratch(planes * m * n * 4) : undefined;
+  const product = gpu.dispatch({
+    kernel: `gemm_${variant}`,
+    code,
+    // A missing bias is bound to an operand: WGSL wants every binding filled.
+    bindings: [a.tensor, b.tensor, (!partial && bias) || a.tensor, partial ?? c],
+    params: [
+      ...[m, n, k, chunk],
+      ...[a.rowStride, a.columnStride, b.rowStride, b.columnStride],
+      !partial && bias ? 1 : 0,
+    ],
+    workgroups: [columns, rows, planes],
+  });
+  if (!partial) return [product];
+  const join = gpu.dispatch({
+    kernel: 'gemm_join',
+    code: joinWgsl,
+    bindings: [partial, bias ?? partial, c],
+    params: [m * n, n, planes, bias ? 1 : 0],
+    threads: m * n,
+  });
+  return [product, join];
+}

@@ -1,0 +1,143 @@
+/** The GPU buffers of a program: activation slots, host inputs, constants, the staging buffer of the outputs. */
+import { type Graph, sizeOf, type Tensor } from '../../ops/graph.ts';
+import type { RunInputs, RunOutputs } from '../device.ts';
+import type { GpuContext } from './context.ts';
+import { roundUp, tensorUsage, usage } from './flags.ts';
+import type { MemoryPlan, Place } from './memory-plan.ts';
+import type { VariableBuffers } from './program.ts';
+
+export interface Range {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** Constants up to this size share one buffer; storage bindings start at multiples of 256 bytes. */
+const PACKED_BYTES = 1 << 16;
+const ALIGNMENT = 256;
+
+export class ProgramMemory {
+  readonly activationBytes: number;
+  readonly staging: GPUBuffer | undefined;
+  private readonly owned: GPUBuffer[] = [];
+  private readonly slots: GPUBuffer[];
+  private readonly inputs = new Map<Tensor, GPUBuffer>();
+  private readonly constants = new Map<Tensor, Range>();
+  private readonly outputs: { name: string; tensor: Tensor; from: Range; offset: number }[] = [];
+
+  constructor(
+    private readonly context: GpuContext,
+    plan: MemoryPlan,
+    graph: Graph,
+    private readonly stores: readonly VariableBuffers[],
+    poison: boolean,
+  ) {
+    this.activationBytes = plan.slots.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.slots = plan.slots.map(({ bytes, largest }) => this.own(context.tensorBuffer(largest.name, bytes)));
+    if (poison)
+      for (const buffer of this.slots) this.write(buffer, 0, new Int32Array(buffer.size / 4).fill(-1));
+    for (const t of graph.inputs.values())
+      this.inputs.set(t, this.own(context.tensorBuffer(`input ${t.name}`, sizeOf(t.shape) * 4)));
+    this.placeConstants(plan.constants);
+
+    let bytes = 0;
+    for (const [name, tensor] of graph.outputs) {
+      this.outputs.push({ name, tensor, from: this.range(plan.place(tensor)), offset: bytes });
+      bytes += roundUp(sizeOf(tensor.shape) * 4, 8);
+    }
+    if (bytes > 0) this.staging = this.own(context.stagingBuffer(bytes));
+  }
+
+  /** The memory that a place of the plan stands for. */
+  range(place: Place): Range {
+    const { home, slot, bytes } = place;
+    const size = Math.max(bytes, 4);
+    if (!home) return { buffer: this.slots[slot], offset: 0, size };
+    if (home.kind === 'input') return { buffer: this.inputs.get(home.tensor)!, offset: 0, size };
+    if (home.kind === 'constant') return this.constants.get(home.tensor)!;
+    const store = this.stores.find((s) => s.has(home.name));
+    if (!store) throw new Error(`variable ${home.name} is in none of the program's stores`);
+    const shape = store.shape(home.name);
+    if (sizeOf(shape) * 4 !== bytes)
+      throw new Error(
+        `variable ${home.name} is [${shape}] in its store, the graph wants ${bytes / 4} values`,
+      );
+    return { buffer: store.buffer(home.name), offset: 0, size };
+  }
+
+  /** A uniform buffer that holds `content`. */
+  uniform(content: Uint8Array<ArrayBuffer>): GPUBuffer {
+    const size = content.byteLength;
+    const buffer = this.own(
+      this.context.gpu.createBuffer({ label: 'parameters', size, usage: usage.uniform | usage.copyTarget }),
+    );
+    this.context.gpu.queue.writeBuffer(buffer, 0, content);
+    return buffer;
+  }
+
+  upload(graph: Graph, inputs: RunInputs): void {
+    for (const [name, tensor] of graph.inputs) this.write(this.inputs.get(tensor)!, 0, inputs[name]);
+  }
+
+  /** Records the copies of the outputs into the staging buffer. */
+  stage(encoder: GPUCommandEncoder): void {
+    for (const { from, offset } of this.outputs)
+      encoder.copyBufferToBuffer(from.buffer, from.offset, this.staging!, offset, from.size);
+  }
+
+  download(mapped: ArrayBuffer): RunOutputs {
+    return Object.fromEntries(
+      this.outputs.map(({ name, tensor: { shape, dtype }, offset }) => {
+        const bytes = mapped.slice(offset, offset + sizeOf(shape) * 4);
+        return [name, dtype === 'i32' ? new Int32Array(bytes) : new Float32Array(bytes)];
+      }),
+    );
+  }
+
+  dispose(): void {
+    for (const buffer of this.owned) buffer.destroy();
+  }
+
+  private own(buffer: GPUBuffer): GPUBuffer {
+    this.owned.push(buffer);
+    return buffer;
+  }
+
+  private write(buffer: GPUBuffer, offset: number, data: Float32Array | Int32Array): void {
+    if (data.length > 0)
+      this.context.gpu.queue.writeBuffer(buffer, offset, data as Float32Array<ArrayBuffer>);
+  }
+
+  /** Small constants are many (scalars): equal ones are kept once, all in one buffer. */
+  private placeConstants(constants: MemoryPlan['constants']): void {
+    const packed = new Map<string, { data: Float32Array | Int32Array; offset: number }>();
+    const members: { tensor: Tensor; offset: number; size: number }[] = [];
+    let end = 0;
+    for (const [tensor, data] of constants) {
+      const size = Math.max(data.byteLength, 4);
+      if (size > PACKED_BYTES) {
+        const buffer = this.own(this.context.tensorBuffer(`constant ${tensor.name}`, size));
+        this.write(buffer, 0, data);
+        this.constants.set(tensor, { buffer, offset: 0, size });
+        continue;
+      }
+      const key = new Uint32Array(data.buffer, data.byteOffset, data.length).join();
+      let known = packed.get(key);
+      if (!known) {
+        known = { data, offset: end };
+        packed.set(key, known);
+        end += roundUp(size, ALIGNMENT);
+      }
+      members.push({ tensor, offset: known.offset, size });
+    }
+    if (members.length === 0) return;
+    const buffer = this.own(
+      this.context.gpu.createBuffer({ label: 'constants', size: end, usage: tensorUsage }),
+    );
+    const content = new Uint8Array(end);
+    for (const { data, offset } of packed.values())
+      content.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
+    this.context.gpu.queue.writeBuffer(buffer, 0, content);
+    for (const { tensor, offset, size } of members) this.constants.set(tensor, { buffer, offset, size });
+  }
+}
