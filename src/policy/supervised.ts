@@ -36,22 +36,27 @@ export function supervisedGraph(
   const policy = policyGraph(config, counts);
   const { g, headWeight, embedding, imageRows } = policy;
   const one = g.scalar(1);
-  const crossEntropy = (rows: Tensor, table: Tensor, name: string, suffix = '') => {
-    const targets = g.input(`${name}targets${suffix}`, [rows.shape[0]], 'i32');
-    const mask = g.input(`${name}mask${suffix}`, [rows.shape[0], 1]);
+  const crossEntropy = (rows: Tensor, table: Tensor, targetsName: string, maskName: string) => {
+    const targets = g.input(targetsName, [rows.shape[0]], 'i32');
+    const mask = g.input(maskName, [rows.shape[0], 1]);
     const { logps } = head(g, rows, table, targets, one, 1);
     return div(g, sum(g, neg(g, mul(g, logps, mask))), sum(g, mask));
   };
   const terms: Tensor[] = [];
   if (!options.imageOnly) {
     const rows = predictingRows(counts);
-    const text = crossEntropy(gather(g, policy.hidden, g.constant(rows, [rows.length])), headWeight, '', '');
+    const text = crossEntropy(
+      gather(g, policy.hidden, g.constant(rows, [rows.length])),
+      headWeight,
+      'targets',
+      'target_mask',
+    );
     g.output('loss', text);
     terms.push(text);
   }
   if (options.imageLoss) {
     const labels = Array.from({ length: options.imageLabels ?? 1 }, (_, k) =>
-      crossEntropy(imageRows, embedding, 'image_', `.${k}`),
+      crossEntropy(imageRows, embedding, `image_targets.${k}`, `image_mask.${k}`),
     );
     const image = scale(
       g,

@@ -1,0 +1,535 @@
+/**
+ * One PAPO update, top to bottom: draw prompts, roll out, reward, advantages, mask, forward on both views with the
+ * objective, backward, AdamW. No GPU and no page in here: the policy runs its passes on its device.
+ */
+import { diagnose } from '../data/diagnose.ts';
+import type { Example } from '../data/examples.ts';
+import type { RasterImage } from '../data/raster.ts';
+import type { RunInputs, RunOutputs, Store } from '../device/device.ts';
+import { UserError } from '../errors.ts';
+import { layout, type PolicyPrompt, roundUp } from '../policy/layout.ts';
+import { Optimizer } from '../policy/optimizer.ts';
+import { type PassShape, passCounts, scoreGraph, trainingGraph } from '../policy/papo-pass.ts';
+import type { Completions, Policy } from '../policy/policy.ts';
+import { computeRewards, type RewardFunction } from '../rewards/rewards.ts';
+import { type GroupAdvantages, groupAdvantages, type Reward } from './advantages.ts';
+import { type BatchPlan, microBatches, microStep, planBatches, shuffleCompletions } from './batches.ts';
+import type { ResolvedConfig } from './config.ts';
+import { applyMask, applyMaskNormalised, makeMask } from './masks.ts';
+import { Purpose, RandomStream, uniform } from './random.ts';
+import { drawInformativeGroups } from './sampling.ts';
+import { annealingDiscount, learningRateFactor, warmupUpdates } from './schedules.ts';
+
+/** The training prompts, by number, without end: a procedural task, or a dataset read round and round. */
+export type ExampleSource = (index: number) => Example;
+
+export interface TrainerOptions {
+  readonly policy: Policy;
+  readonly config: ResolvedConfig;
+  readonly examples: ExampleSource;
+  /** By name; the names are those of the metrics `rewards/<name>/mean`. */
+  readonly reward_funcs: Readonly<Record<string, RewardFunction>>;
+}
+
+/** One prompt with its G completions, as the page and the completions table show it. */
+export interface Group {
+  readonly example: Example;
+  readonly masked: RasterImage;
+  readonly completions: string[];
+  /** Token ids of each completion, without padding. */
+  readonly tokens: number[][];
+  readonly rewards: Record<string, Reward>[];
+  readonly advantages: number[];
+  /** KL[π‖π_mask] of each token, exact, nats; empty where the masked view was not needed. */
+  readonly perception_kl: number[][];
+}
+
+export interface StepReport {
+  /** Updates done, from 1. */
+  readonly step: number;
+  /** TRL's names, and ours; see docs of metrics. */
+  readonly metrics: Record<string, number>;
+  /** The groups of this update's last generation. */
+  readonly groups: Group[];
+  /** Milliseconds: rollout (with rewards and masks), score (old and reference log-probs), train, optimizer. */
+  readonly timing: { rollout: number; score: number; train: number; optimizer: number; total: number };
+}
+
+/** A generation batch: everything that its micro-batches need, completion by completion. */
+interface Generation {
+  readonly examples: Example[];
+  readonly prompts: PolicyPrompt[];
+  readonly maskedPrompts: PolicyPrompt[];
+  readonly masked: RasterImage[];
+  readonly completions: Completions;
+  readonly rewards: Reward[][];
+  readonly advantages: GroupAdvantages;
+  /** [n][T] */
+  readonly completionMask: Float32Array;
+  readonly prefixLength: number;
+  /** Completion numbers of each micro-batch. */
+  readonly microBatches: number[][];
+  readonly oldLogps: Map<number, Float32Array>;
+  readonly refLogps: Map<number, Float32Array>;
+  readonly metrics: Record<string, number>;
+}
+
+export class Trainer {
+  /** Updates done. */
+  step = 0;
+  private microSteps = 0;
+  /** Prompts drawn so far: the data position. */
+  private drawn = 0;
+  private generation?: Generation;
+  private readonly plan: BatchPlan;
+  /** Completions of one prompt that share a prefix in a micro-batch: whole groups where they fit. */
+  private readonly unit: number;
+  private readonly views: 1 | 2;
+  private tokensSeen = 0;
+
+  private constructor(
+    private readonly options: TrainerOptions,
+    readonly optimizer: Optimizer,
+    private readonly trainable: string[],
+    private readonly reference?: Store,
+  ) {
+    const { config } = options;
+    this.plan = planBatches(config);
+    this.unit = gcd(this.plan.microBatchSize, config.num_generations);
+    this.views = config.perception_loss_weight > 0 || config.der_loss_weight2 > 0 ? 2 : 1;
+  }
+
+  static async create(options: TrainerOptions): Promise<Trainer> {
+    const { policy, config, reward_funcs } = options;
+    if (Object.keys(reward_funcs).length === 0) throw new UserError('reward_funcs: at least one is needed');
+    const trainable = policy.trainable({ freezeVisionTower: config.freeze_vision_tower });
+    const optimizer = await Optimizer.create(policy.device, policy.weights, trainable, {
+      beta1: config.adam_beta1,
+      beta2: config.adam_beta2,
+      epsilon: config.adam_epsilon,
+      weightDecay: config.weight_decay,
+      maxNorm: config.max_grad_norm,
+    });
+    const reference =
+      config.beta > 0
+        ? policy.device.createStore([...(await policy.readWeights())].map(([name, w]) => ({ name, ...w })))
+        : undefined;
+    return new Trainer(options, optimizer, [...trainable.keys()], reference);
+  }
+
+  get totalSteps(): number {
+    return this.options.config.max_steps;
+  }
+
+  /** One optimizer update. Settings that may change while running are read here: learning rate, γ, η, temperature. */
+  async update(live: Partial<LiveSettings> = {}): Promise<StepReport> {
+    const config: ResolvedConfig = { ...this.options.config, ...live };
+    const timing = { rollout: 0, score: 0, train: 0, optimizer: 0, total: 0 };
+    const started = performance.now();
+    const timed = async <T>(part: keyof typeof timing, work: () => Promise<T>): Promise<T> => {
+      const start = performance.now();
+      const result = await work();
+      timing[part] += performance.now() - start;
+      return result;
+    };
+
+    // What an update's micro-steps use is fixed before the first, because its loss is divided by all their tokens.
+    const parts: { generation: Generation; batch: number }[] = [];
+    for (let k = 0; k < this.plan.stepsPerUpdate; k++) {
+      const micro = microStep(this.plan, this.microSteps + k);
+      if (micro.generates || !this.generation) {
+        this.generation = await timed('rollout', () => this.generate(micro.generation, config));
+        const { generation } = this;
+        await timed('score', () => this.score(generation, config));
+      }
+      parts.push({ generation: this.generation, batch: micro.microBatch });
+    }
+    const tokens = parts.reduce((sum, p) => sum + this.tokensOf(p.generation, p.batch), 0);
+
+    const metrics: Record<string, number>[] = [];
+    let last: { generation: Generation; order: number[]; kl?: RunOutputs[string] } | undefined;
+    for (const [k, { generation, batch }] of parts.entries()) {
+      const out = await timed('train', () => this.train(generation, batch, tokens, k > 0, config));
+      metrics.push(scalars(out));
+      last = { generation, order: generation.microBatches[batch], kl: out.kl_exact };
+    }
+    this.microSteps += parts.length;
+
+    const warmup = warmupUpdates(config.warmup_steps, config.max_steps);
+    const factor = learningRateFactor(config.lr_scheduler_type, this.step, warmup, config.max_steps);
+    const learning_rate = config.learning_rate * factor;
+    const grad_norm = await timed('optimizer', () => this.optimizer.update(learning_rate));
+    this.step++;
+    timing.total = performance.now() - started;
+    if (!Number.isFinite(grad_norm))
+      throw new UserError(
+        `step ${this.step}: the gradient is not finite; lower learning_rate (${config.learning_rate}) or perception_loss_weight (${config.perception_loss_weight})`,
+      );
+
+    const { generation } = last!;
+    return {
+      step: this.step,
+      metrics: {
+        ...generation.metrics,
+        ...merge(metrics),
+        grad_norm,
+        learning_rate,
+        num_tokens: this.tokensSeen,
+        step_time: timing.total / 1000,
+      },
+      groups: this.groups(generation, last!),
+      timing,
+    };
+  }
+
+  /** Rollouts of one generation batch with rewards, advantages and masked images. */
+  private async generate(index: number, config: ResolvedConfig): Promise<Generation> {
+    const { policy } = this.options;
+    const G = config.num_generations;
+    const wanted = this.plan.promptsPerGeneration;
+    const drawGroups = async (attempt: number) => {
+      const examples = Array.from({ length: wanted }, () => this.options.examples(this.drawn++));
+      const prompts = examples.map((e) => policy.prompt(e.prompt, e.image));
+      const completions = await policy.generate(prompts, {
+        group: G,
+        maxTokens: config.max_completion_length,
+        temperature: config.temperature,
+        topK: config.top_k,
+        topP: config.top_p,
+        minP: config.min_p ?? 0,
+        uniform: (t, n) => uniform(config.seed, Purpose.sampling, index, attempt, t, n),
+        padToMultipleOf: config.pad_to_multiple_of ?? undefined,
+      });
+      const rewards = await this.reward(examples, completions, G);
+      return examples.map((example, p) => ({
+        example,
+        prompt: prompts[p],
+        rows: Array.from({ length: G }, (_, k) => row(completions, p * G + k, config.max_completion_length)),
+        rewards: rewards.slice(p * G, (p + 1) * G),
+      }));
+    };
+    const total = (r: Reward[]) => weightedSum(r, config.reward_weights);
+    const drawn = config.dynamic_sampling
+      ? await drawInformativeGroups(
+          drawGroups,
+          (g) => g.rewards.map(total),
+          wanted,
+          config.max_resample_attempts,
+        )
+      : { groups: await drawGroups(0), retries: 0, drawn: wanted };
+
+    const { groups } = drawn;
+    const examples = groups.map((g) => g.example);
+    const completions = joinRows(
+      policy,
+      groups.flatMap((g) => g.rows),
+    );
+    const rewards = groups.flatMap((g) => g.rewards);
+    const names = Object.keys(this.options.reward_funcs);
+    const advantages = groupAdvantages(rewards, names, config);
+    const { masked, prompts: maskedPrompts } = await this.maskImages(
+      examples,
+      groups.map((g) => g.prompt),
+      index,
+      config,
+    );
+    const random = new RandomStream(config.seed, Purpose.shuffle, index);
+    const order = shuffleCompletions(completions.texts.length, this.unit, () => random.next());
+    const longest = Math.max(...groups.map((g) => g.prompt.ids.length));
+    const generation: Generation = {
+      examples,
+      prompts: groups.map((g) => g.prompt),
+      maskedPrompts,
+      masked,
+      completions,
+      rewards,
+      advantages,
+      completionMask: completionMask(completions, config.mask_truncated_completions),
+      prefixLength: roundUp(longest, config.pad_to_multiple_of ?? 8),
+      // Without several micro-batches the order is of no consequence; then groups stay as they were drawn.
+      microBatches: microBatches(
+        this.plan,
+        this.plan.stepsPerGeneration > 1 ? order : order.map((_, i) => i),
+      ),
+      oldLogps: new Map(),
+      refLogps: new Map(),
+      metrics: {
+        ...advantages.metrics,
+        ...completionMetrics(completions),
+        ...diagnosisMetrics(completions.texts, examples, G),
+        ...(config.dynamic_sampling && {
+          'dynamic_sampling/retries': drawn.retries,
+          'dynamic_sampling/drawn': drawn.drawn,
+        }),
+      },
+    };
+    this.tokensSeen +=
+      completions.lengths.reduce((a, b) => a + b, 0) +
+      groups.reduce((a, g) => a + g.prompt.ids.length * G, 0);
+    return generation;
+  }
+
+  private async reward(examples: Example[], completions: Completions, G: number): Promise<Reward[][]> {
+    const repeated = completions.texts.map((_, n) => examples[Math.floor(n / G)]);
+    const args = {
+      prompts: repeated.map((e) => e.prompt),
+      completions: completions.texts,
+      answer: repeated.map((e) => e.answer),
+      kind: repeated.map((e) => e.kind),
+      vision_dependency: repeated.map((e) => e.vision_dependency),
+    };
+    const columns = await Promise.all(
+      Object.entries(this.options.reward_funcs).map(([name, f]) => computeRewards(name, f, args)),
+    );
+    return completions.texts.map((_, n) => columns.map((c) => c[n]));
+  }
+
+  /** The masked view of each prompt's image: one mask a prompt, shared by its group. */
+  private async maskImages(
+    examples: Example[],
+    prompts: PolicyPrompt[],
+    index: number,
+    config: ResolvedConfig,
+  ) {
+    const { policy } = this.options;
+    const semantic = config.mask_type === 'semantic';
+    const saliency = semantic ? await policy.saliency(prompts.map((p) => p.pixelValues)) : undefined;
+    const patches = saliency ? saliency.length / prompts.length : 0;
+    const { image_mean = [0.5, 0.5, 0.5], image_std = [0.5, 0.5, 0.5] } = policy.imageProcessor;
+    const views = examples.map(({ image }, p) => {
+      const random = new RandomStream(config.seed, Purpose.mask, index, p);
+      const options = {
+        width: image.width,
+        height: image.height,
+        ratio: config.mask_ratio,
+        patchSize: semantic ? policy.config.vision.patchSize : config.mask_patch_size,
+        saliency: saliency?.subarray(p * patches, (p + 1) * patches),
+      };
+      const mask = makeMask(config.mask_type, options, () => random.next());
+      const mean = image_mean.map((m) => 255 * m) as [number, number, number];
+      const masked = applyMask(image, mask, mean);
+      const pixelValues =
+        mask.fill === 'black'
+          ? policy.pixels(masked)
+          : applyMaskNormalised(policy.pixels(image), mask, image_mean, image_std);
+      return { masked, prompt: { ids: prompts[p].ids, pixelValues } };
+    });
+    return { masked: views.map((v) => v.masked), prompts: views.map((v) => v.prompt) };
+  }
+
+  private shape(generation: Generation, views: 1 | 2): PassShape {
+    return {
+      prompts: this.plan.microBatchSize / this.unit,
+      prefixLength: generation.prefixLength,
+      group: this.unit,
+      completionLength: this.options.config.max_completion_length,
+      views,
+    };
+  }
+
+  /** The inputs that scoring and training have in common. */
+  private inputs(generation: Generation, batch: number, shape: PassShape, config: ResolvedConfig): RunInputs {
+    const { policy } = this.options;
+    const order = generation.microBatches[batch];
+    const T = shape.completionLength;
+    const of = (prompts: PolicyPrompt[]) =>
+      Array.from(
+        { length: shape.prompts },
+        (_, u) => prompts[Math.floor(order[u * this.unit] / config.num_generations)],
+      );
+    const ids = gatherRows(generation.completions.ids, order, T);
+    const both = new Int32Array(ids.length * shape.views);
+    for (let v = 0; v < shape.views; v++) both.set(ids, v * ids.length);
+    const prompts = [...of(generation.prompts), ...(shape.views === 2 ? of(generation.maskedPrompts) : [])];
+    return {
+      ...layout(policy.config, passCounts(shape), prompts, policy.text.padTokenId, both),
+      targets: ids,
+      temperature: Float32Array.of(config.temperature),
+    };
+  }
+
+  /** Log-probs of the policy that generated (where it will be older than the one trained), and of the reference. */
+  private async score(generation: Generation, config: ResolvedConfig): Promise<void> {
+    const { policy } = this.options;
+    const shape = this.shape(generation, 1);
+    const run = async (name: string, stores: readonly Store[], batch: number) => {
+      const key = `score ${name} ${JSON.stringify(shape)}`;
+      const program = await policy.program(key, () => scoreGraph(policy.config, shape), stores);
+      const out = await program.run(this.inputs(generation, batch, shape, config));
+      return Float32Array.from(out.per_token_logps);
+    };
+    for (let b = 0; b < generation.microBatches.length; b++) {
+      if (this.plan.needsOldLogps) generation.oldLogps.set(b, await run('policy', [policy.weights], b));
+      if (this.reference) generation.refLogps.set(b, await run('reference', [this.reference], b));
+    }
+  }
+
+  private async train(
+    generation: Generation,
+    batch: number,
+    tokens: number,
+    accumulate: boolean,
+    config: ResolvedConfig,
+  ): Promise<RunOutputs> {
+    const { policy } = this.options;
+    const shape = this.shape(generation, this.views);
+    const options = {
+      trainable: this.trainable,
+      hasOldLogps: this.plan.needsOldLogps,
+      hasRefLogps: this.reference !== undefined,
+      accumulate,
+    };
+    const program = await policy.program(
+      `train ${JSON.stringify([shape, { ...options, trainable: this.trainable.length }])}`,
+      () => trainingGraph(policy.config, shape, config, options),
+      [policy.weights, this.optimizer.store],
+    );
+    const order = generation.microBatches[batch];
+    const one = (x: number) => Float32Array.of(x);
+    const inputs: RunInputs = {
+      ...this.inputs(generation, batch, shape, config),
+      completion_mask: gatherRows(generation.completionMask, order, shape.completionLength),
+      advantages: Float32Array.from(order, (n) => generation.advantages.advantages[n]),
+      num_items_in_batch: one(Math.max(tokens, 1)),
+      perception_loss_weight: one(config.perception_loss_weight),
+      der_loss_weight1: one(config.der_loss_weight1),
+      der_loss_weight2: one(config.der_loss_weight2),
+      annealing_discount: one(annealingDiscount(config, this.step, config.max_steps)),
+      beta: one(config.beta),
+    };
+    if (options.hasOldLogps) inputs.old_per_token_logps = generation.oldLogps.get(batch)!;
+    if (options.hasRefLogps) inputs.ref_per_token_logps = generation.refLogps.get(batch)!;
+    return program.run(inputs);
+  }
+
+  private tokensOf(generation: Generation, batch: number): number {
+    const T = this.options.config.max_completion_length;
+    return gatherRows(generation.completionMask, generation.microBatches[batch], T).reduce(
+      (a, b) => a + b,
+      0,
+    );
+  }
+
+  /** The last generation as the page shows it; per-token KL where the last micro-batch measured it. */
+  private groups(
+    generation: Generation,
+    { order, kl }: { order: number[]; kl?: RunOutputs[string] },
+  ): Group[] {
+    const { config, reward_funcs } = this.options;
+    const names = Object.keys(reward_funcs);
+    const [G, T] = [config.num_generations, config.max_completion_length];
+    const { completions, advantages, rewards } = generation;
+    const klOf = new Map(
+      order.map((n, i) => [n, kl ? Array.from(kl.subarray(i * T, i * T + completions.lengths[n])) : []]),
+    );
+    return generation.examples.map((example, p) => {
+      const own = Array.from({ length: G }, (_, k) => p * G + k);
+      return {
+        example,
+        masked: generation.masked[p],
+        completions: own.map((n) => completions.texts[n]),
+        tokens: own.map((n) => Array.from(completions.ids.subarray(n * T, n * T + completions.lengths[n]))),
+        rewards: own.map((n) => Object.fromEntries(names.map((name, i) => [name, rewards[n][i]]))),
+        advantages: own.map((n) => advantages.advantages[n]),
+        perception_kl: own.map((n) => klOf.get(n) ?? []),
+      };
+    });
+  }
+
+  dispose(): void {
+    this.optimizer.dispose();
+    this.reference?.dispose();
+  }
+}
+
+/** What takes effect at the next update without a new run. */
+export type LiveSettings = Pick<
+  ResolvedConfig,
+  'learning_rate' | 'perception_loss_weight' | 'der_loss_weight1' | 'der_loss_weight2' | 'temperature'
+>;
+
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+
+function gatherRows<A extends Int32Array | Float32Array>(data: A, rows: readonly number[], width: number): A {
+  const out = data.slice(0, rows.length * width) as A;
+  rows.forEach((n, i) => {
+    out.set(data.subarray(n * width, (n + 1) * width), i * width);
+  });
+  return out;
+}
+
+const row = (completions: Completions, n: number, T: number) => completions.ids.subarray(n * T, (n + 1) * T);
+
+function joinRows(policy: Policy, rows: Int32Array[]): Completions {
+  const T = rows[0].length;
+  const ids = new Int32Array(rows.length * T);
+  rows.forEach((r, i) => {
+    ids.set(r, i * T);
+  });
+  return policy.readCompletions(ids, T);
+}
+
+/** 1 for every token up to and with the end token; all 0 for a truncated completion where those are left out. */
+function completionMask({ ids, lengths, terminated }: Completions, dropTruncated: boolean): Float32Array {
+  const T = ids.length / lengths.length;
+  return Float32Array.from(ids, (_, i) => {
+    const n = Math.floor(i / T);
+    return i % T < lengths[n] && (terminated[n] || !dropTruncated) ? 1 : 0;
+  });
+}
+
+function weightedSum(rewards: readonly Reward[], weights: readonly number[] | null): Reward {
+  const known = rewards
+    .map((r, i) => (r === null ? null : r * (weights?.[i] ?? 1)))
+    .filter((r) => r !== null);
+  return known.length ? known.reduce((a, b) => a + b, 0) : null;
+}
+
+/** TRL's completions/… metrics. */
+function completionMetrics({ lengths, terminated }: Completions): Record<string, number> {
+  const all = Array.from(lengths);
+  const ended = all.filter((_, n) => terminated[n]);
+  const mean = (x: number[]) => (x.length ? x.reduce((a, b) => a + b, 0) / x.length : 0);
+  return {
+    'completions/mean_length': mean(all),
+    'completions/min_length': Math.min(...all),
+    'completions/max_length': Math.max(...all),
+    'completions/clipped_ratio': 1 - ended.length / all.length,
+    'completions/mean_terminated_length': mean(ended),
+    'completions/min_terminated_length': ended.length ? Math.min(...ended) : 0,
+    'completions/max_terminated_length': ended.length ? Math.max(...ended) : 0,
+  };
+}
+
+/** accuracy, and the share of completions whose first failing is perception, reasoning or format. */
+function diagnosisMetrics(texts: string[], examples: Example[], G: number): Record<string, number> {
+  const found = texts.map((text, n) => diagnose(text, examples[Math.floor(n / G)]));
+  const share = (test: (d: (typeof found)[number]) => boolean) => found.filter(test).length / found.length;
+  return {
+    accuracy: share((d) => d.correct),
+    'errors/perception': share((d) => d.error === 'perception'),
+    'errors/reasoning': share((d) => d.error === 'reasoning'),
+    'errors/format': share((d) => !d.format_ok),
+  };
+}
+
+function scalars(out: RunOutputs): Record<string, number> {
+  const metrics: Record<string, number> = { loss: out.loss[0] };
+  for (const [name, value] of Object.entries(out))
+    if (name.startsWith('metric.')) metrics[name.slice('metric.'.length)] = value[0];
+  return metrics;
+}
+
+/** Over micro-steps: losses add up (each is its share), extremes stay extremes, everything else is a mean. */
+function merge(steps: Record<string, number>[]): Record<string, number> {
+  const merged: Record<string, number> = {};
+  for (const name of Object.keys(steps[0])) {
+    const values = steps.map((s) => s[name]);
+    const sum = values.reduce((a, b) => a + b, 0);
+    if (name === 'loss' || name.endsWith('_loss')) merged[name] = sum;
+    else if (name.endsWith('_min')) merged[name] = Math.min(...values);
+    else if (name.endsWith('_max')) merged[name] = Math.max(...values);
+    else merged[name] = sum / values.length;
+  }
+  return merged;
+}

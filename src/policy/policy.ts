@@ -1,0 +1,183 @@
+/** A policy on a device: a SmolVLM's weights, its text and image processors, and its compiled passes. */
+import { type ImageProcessorConfig, toPixelValues } from '../data/image-processor.ts';
+import type { RasterImage } from '../data/raster.ts';
+import { TextProcessor } from '../data/tokenizer.ts';
+import type { Device, Program, Store } from '../device/device.ts';
+import { UserError } from '../errors.ts';
+import type { SamplingAttributes } from '../ops/generation.ts';
+import { Graph, type Shape } from '../ops/graph.ts';
+import type { ModelFolder } from '../store/hf-folder.ts';
+import { parseVlmConfig, type VlmConfig } from './config.ts';
+import { type RolloutShape, rolloutGraph } from './generate.ts';
+import { layout, type PolicyPrompt, roundUp } from './layout.ts';
+import { checkWeights, parameterShapes, visionPrefix, type Weight } from './parameters.ts';
+import { patchSaliency } from './vision.ts';
+
+export interface GenerateOptions extends SamplingAttributes {
+  /** G, completions a prompt. */
+  readonly group: number;
+  /** T, the most tokens of a completion. */
+  readonly maxTokens: number;
+  readonly temperature: number;
+  /** A number in [0, 1) for token t of completion n, row-major in prompts; a pure function, so that runs repeat. */
+  readonly uniform: (t: number, n: number) => number;
+  /** Prompts in one program run; more are generated in turns. Default: all at once. */
+  readonly promptsPerRun?: number;
+  /** The prefix is padded to a multiple of this. */
+  readonly padToMultipleOf?: number;
+}
+
+export interface Completions {
+  /** [P · G, T] row-major, padded behind the end token. */
+  readonly ids: Int32Array;
+  /** Tokens up to and with the end token, [P · G]. */
+  readonly lengths: Int32Array;
+  /** Whether the end token was written, [P · G]. */
+  readonly terminated: boolean[];
+  /** Without special tokens, [P · G]. */
+  readonly texts: string[];
+}
+
+export class Policy {
+  private readonly programs = new Map<string, Promise<Program>>();
+
+  private constructor(
+    readonly device: Device,
+    readonly config: VlmConfig,
+    readonly text: TextProcessor,
+    /** preprocessor_config.json */
+    readonly imageProcessor: ImageProcessorConfig,
+    readonly weights: Store,
+    /** The folder that the policy came from: configuration and tokenizer files to save again. */
+    readonly folder: Pick<ModelFolder, 'config' | 'files'>,
+  ) {}
+
+  static create(device: Device, folder: ModelFolder, weights?: ReadonlyMap<string, Weight>): Policy {
+    const config = parseVlmConfig(folder.config);
+    const decoder = new TextDecoder();
+    const text = TextProcessor.fromFolder(
+      Object.fromEntries([...folder.files].map(([name, bytes]) => [name, decoder.decode(bytes)])),
+    );
+    const imageProcessor = folder.json.get('preprocessor_config.json');
+    if (!imageProcessor) throw new UserError('the model folder has no preprocessor_config.json');
+    const checked = checkWeights(config, weights ?? folder.weights);
+    const store = device.createStore([...checked].map(([name, weight]) => ({ name, ...weight })));
+    return new Policy(device, config, text, imageProcessor as unknown as ImageProcessorConfig, store, folder);
+  }
+
+  /** Names and shapes of what training changes. */
+  trainable({ freezeVisionTower = false } = {}): Map<string, Shape> {
+    return new Map(
+      [...parameterShapes(this.config)].filter(
+        ([name]) => !freezeVisionTower || !name.startsWith(visionPrefix),
+      ),
+    );
+  }
+
+  /** A user's text and image as the policy sees them. */
+  prompt(text: string, image: RasterImage): PolicyPrompt {
+    return { ids: this.text.buildPrompt(text), pixelValues: this.pixels(image) };
+  }
+
+  pixels(image: RasterImage): Float32Array {
+    return toPixelValues(image, this.imageProcessor);
+  }
+
+  /** A compiled pass, made once a key. */
+  program(key: string, build: () => Graph, stores: readonly Store[] = [this.weights]): Promise<Program> {
+    let program = this.programs.get(key);
+    if (!program) {
+      program = this.device.compile(build(), stores);
+      // A failed compilation must not be remembered.
+      program.catch(() => this.programs.delete(key));
+      this.programs.set(key, program);
+    }
+    return program;
+  }
+
+  /** G completions of each prompt. */
+  async generate(prompts: readonly PolicyPrompt[], options: GenerateOptions): Promise<Completions> {
+    const { group: G, maxTokens: T, greedy = false, topK, topP, minP } = options;
+    const P = Math.min(options.promptsPerRun ?? prompts.length, prompts.length);
+    const longest = Math.max(...prompts.map((p) => p.ids.length));
+    const L = roundUp(longest, options.padToMultipleOf ?? 8);
+    if (L + T > this.config.text.maxPositions)
+      throw new UserError(
+        `a prompt of ${longest} tokens with completions of ${T} passes the model's ${this.config.text.maxPositions} positions`,
+      );
+    const shape: RolloutShape = { prompts: P, prefixLength: L, group: G, maxTokens: T };
+    const sampling = { greedy, topK, topP, minP };
+    const ends = { endTokens: this.text.eosTokenIds, padToken: this.text.padTokenId };
+    const program = await this.program(`rollout ${JSON.stringify([shape, sampling])}`, () =>
+      rolloutGraph(this.config, shape, sampling, ends),
+    );
+    const ids = new Int32Array(prompts.length * G * T);
+    for (let first = 0; first < prompts.length; first += P) {
+      // The last run is filled up with its last prompt; what it writes for that is dropped.
+      const run = Array.from({ length: P }, (_, p) => prompts[Math.min(first + p, prompts.length - 1)]);
+      const counts = { prefixes: P, prefixLength: L, group: 0, completionLength: 0 };
+      const N = P * G;
+      const { completions } = await program.run({
+        ...layout(this.config, counts, run, ends.padToken),
+        temperature: Float32Array.of(options.temperature),
+        uniforms: Float32Array.from({ length: T * N }, (_, i) =>
+          options.uniform(Math.floor(i / N), first * G + (i % N)),
+        ),
+        completion_start: Int32Array.from({ length: N }, (_, n) => run[Math.floor(n / G)].ids.length),
+      });
+      const wanted = Math.min(P, prompts.length - first) * G * T;
+      ids.set(completions.subarray(0, wanted), first * G * T);
+    }
+    return this.readCompletions(ids, T);
+  }
+
+  readCompletions(ids: Int32Array, T: number): Completions {
+    const N = ids.length / T;
+    const lengths = new Int32Array(N);
+    const terminated: boolean[] = [];
+    const texts: string[] = [];
+    for (let n = 0; n < N; n++) {
+      const row = Array.from(ids.subarray(n * T, (n + 1) * T));
+      const end = row.findIndex((id) => this.text.eosTokenIds.includes(id));
+      lengths[n] = end < 0 ? T : end + 1;
+      terminated.push(end >= 0);
+      texts.push(this.text.decode(row.slice(0, lengths[n]), { skipSpecialTokens: true }));
+    }
+    return { ids, lengths, terminated, texts };
+  }
+
+  /** Attention that each patch of each image receives, [images, patches]: see patchSaliency. */
+  async saliency(images: readonly Float32Array[]): Promise<Float32Array> {
+    const count = images.length;
+    const size = images[0].length;
+    const shapes = parameterShapes(this.config);
+    const program = await this.program(`saliency ${count}`, () => {
+      const g = new Graph();
+      const pixels = g.input('pixel_values', [count, size]);
+      g.output(
+        'saliency',
+        patchSaliency(g, (name) => g.variable(name, shapes.get(name)!), this.config, pixels),
+      );
+      return g;
+    });
+    const pixel_values = new Float32Array(count * size);
+    images.forEach((image, i) => {
+      pixel_values.set(image, i * size);
+    });
+    return Float32Array.from((await program.run({ pixel_values })).saliency);
+  }
+
+  /** The weights as they are now, by Hugging Face name. */
+  async readWeights(): Promise<Map<string, Weight>> {
+    const weights = new Map<string, Weight>();
+    for (const [name, shape] of parameterShapes(this.config))
+      weights.set(name, { shape: [...shape], data: await this.weights.read(name) });
+    return weights;
+  }
+
+  dispose(): void {
+    for (const program of this.programs.values()) void program.then((p) => p.dispose());
+    this.programs.clear();
+    this.weights.dispose();
+  }
+}
