@@ -22,14 +22,7 @@ import type { Graph, Tensor } from '../ops/graph.ts';
 import { quantile, sum } from '../ops/reduce.ts';
 import { detach } from '../ops/reshape.ts';
 import { authorsPolicy, clampLogRatios, clippedPolicy, logWeights, type Policy } from './objective/policy.ts';
-import {
-  authorsCount,
-  divergence,
-  type Estimator,
-  notLess,
-  type TokenWeights,
-  tokenWeights,
-} from './objective/tokens.ts';
+import { divergence, type Estimator, notLess, type TokenWeights, tokenWeights } from './objective/tokens.ts';
 import type { Settings } from './settings.ts';
 
 export { buildHead, type HeadInputs, type HeadOutputs } from './objective/head.ts';
@@ -257,7 +250,7 @@ function discounted(
 function likelihoodTerm(g: Graph, t: Tokens, inputs: ObjectiveInputs, settings: ObjectiveSettings): Tensor {
   const correct = inputs.correct ?? less(g, g.scalar(0), inputs.advantages);
   const chosen = mul(g, t.mask, correct);
-  const mean = div(g, sum(g, mul(g, t.logps, chosen)), authorsCount(g, sum(g, chosen)));
+  const mean = div(g, sum(g, mul(g, t.logps, chosen)), add(g, sum(g, chosen), g.scalar(1e-8)));
   return mul(g, mean, g.scalar(-settings.sft_loss_coef / settings.gradient_accumulation_steps));
 }
 

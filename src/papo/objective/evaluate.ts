@@ -37,19 +37,17 @@ const FLOOR = { loss: 0.1, gradient: 1e-3 };
 const DIGITS = 9;
 
 /**
- * (‖a − b‖ − ‖rounding‖) / max(‖b‖, floor), Euclidean norms over whole tensors; rounding is half a unit in the last
- * printed digit of each entry of b, which alone is up to 5e-9 of it. NaN where `got` is not finite.
+ * ‖a − b‖ / max(‖b‖, floor), Euclidean norms over whole tensors, where an entry of a − b counts only as far as it is
+ * beyond half a unit in the last printed digit of b's (up to 5e-9 of it). NaN where `got` is not finite.
  */
 function gradientError(got: ArrayLike<number>, want: ArrayLike<number>): number {
-  let [difference, rounding, size] = [0, 0, 0];
+  let [difference, size] = [0, 0];
   for (let i = 0; i < want.length; i++) {
-    difference += (got[i] - want[i]) ** 2;
+    const unit = want[i] === 0 ? 0 : 10 ** (Math.floor(Math.log10(Math.abs(want[i]))) + 1 - DIGITS);
+    difference += Math.max(Math.abs(got[i] - want[i]) - unit / 2, 0) ** 2;
     size += want[i] ** 2;
-    if (want[i] !== 0)
-      rounding += (0.5 * 10 ** (Math.floor(Math.log10(Math.abs(want[i]))) + 1 - DIGITS)) ** 2;
   }
-  const beyond = Math.sqrt(difference) - Math.sqrt(rounding);
-  return Math.max(beyond, 0) / Math.max(Math.sqrt(size), FLOOR.gradient);
+  return Math.sqrt(difference) / Math.max(Math.sqrt(size), FLOOR.gradient);
 }
 
 export function caseErrors(got: Evaluation, want: LossCase['expected']): CaseErrors {

@@ -46,7 +46,7 @@ export interface TokenWeights {
  * The authors divide by count + 1e-8 (torch_functional.py:72-74). The count is a float32 there, so that the sum is the
  * count itself, except where that is 0.
  */
-export const authorsCount = (g: Graph, count: Tensor): Tensor => maximum(g, count, g.scalar(1e-8));
+const authorsCount = (g: Graph, count: Tensor): Tensor => maximum(g, count, g.scalar(1e-8));
 
 export function tokenWeights(
   g: Graph,
