@@ -1,4 +1,4 @@
-// C[m, n] = sum_k A(m, k) B(k, n) + bias[n], A and B read by strides.
+// C[m, n] = sum_k A(m, k) B(k, n) + bias[n] (+ C), A and B read by strides.
 // A thread holds a 4 x 4 tile of C in registers and reads A and B straight from global memory: no barrier, so it
 // suits devices on which barriers are dear (software) and products too small to fill shared tiles.
 // Workgroup: 8 x 8 threads, 32 x 32 of C. Rows and columns past the edge read the last one and store nothing.
@@ -6,7 +6,7 @@
 struct Params {
   m: u32, n: u32, k: u32, chunk: u32,
   a_row: u32, a_column: u32, b_row: u32, b_column: u32,
-  has_bias: u32,
+  a_start: u32, b_start: u32, c_start: u32, has_bias: u32, accumulate: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -18,9 +18,11 @@ fn store_row(row: u32, column: u32, plane: u32, sum: vec4f) {
   if (row >= p.m) { return; }
   for (var j = 0u; j < 4u; j++) {
     if (column + j < p.n) {
+      let at = p.c_start + (plane * p.m + row) * p.n + column + j;
       var value = sum[j];
       if (p.has_bias != 0u) { value += bias[column + j]; }
-      c[plane * p.m * p.n + row * p.n + column + j] = value;
+      if (p.accumulate != 0u) { value += c[at]; }
+      c[at] = value;
     }
   }
 }
@@ -32,9 +34,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (row >= p.m || column >= p.n) { return; }
   let start = id.z * p.chunk;
   let end = min(p.k, start + p.chunk);
-  var a_at = min(vec4u(row, row + 1u, row + 2u, row + 3u), vec4u(p.m - 1u)) * p.a_row + start * p.a_column;
+  var a_at = min(vec4u(row, row + 1u, row + 2u, row + 3u), vec4u(p.m - 1u)) * p.a_row
+    + p.a_start + start * p.a_column;
   var b_at = min(vec4u(column, column + 1u, column + 2u, column + 3u), vec4u(p.n - 1u)) * p.b_column
-    + start * p.b_row;
+    + p.b_start + start * p.b_row;
   var sum0 = vec4f();
   var sum1 = vec4f();
   var sum2 = vec4f();

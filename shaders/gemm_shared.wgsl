@@ -1,4 +1,4 @@
-// C[m, n] = sum_k A(m, k) B(k, n) + bias[n], A and B read by strides.
+// C[m, n] = sum_k A(m, k) B(k, n) + bias[n] (+ C), A and B read by strides.
 // A workgroup of SIDE x SIDE threads computes 4 SIDE x 4 SIDE of C: 16 columns of A and 16 rows of B go through
 // shared memory, each thread holds a 4 x 4 tile. Tiles are kept as vec4 (four rows of A, four columns of B at one
 // k) and written whole, since threads may not write components of one vector. Past the edge tiles are zero.
@@ -11,7 +11,7 @@ const PITCH = SIDE + 1u;
 struct Params {
   m: u32, n: u32, k: u32, chunk: u32,
   a_row: u32, a_column: u32, b_row: u32, b_column: u32,
-  has_bias: u32,
+  a_start: u32, b_start: u32, c_start: u32, has_bias: u32, accumulate: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -22,16 +22,18 @@ struct Params {
 var<workgroup> tile_a: array<vec4f, DEPTH * PITCH>;
 var<workgroup> tile_b: array<vec4f, DEPTH * PITCH>;
 
-fn read_a(row: u32, k: u32) -> f32 { return a[min(row, p.m - 1u) * p.a_row + k * p.a_column]; }
-fn read_b(k: u32, column: u32) -> f32 { return b[k * p.b_row + min(column, p.n - 1u) * p.b_column]; }
+fn read_a(row: u32, k: u32) -> f32 { return a[p.a_start + min(row, p.m - 1u) * p.a_row + k * p.a_column]; }
+fn read_b(k: u32, column: u32) -> f32 { return b[p.b_start + k * p.b_row + min(column, p.n - 1u) * p.b_column]; }
 
 fn store_row(row: u32, column: u32, plane: u32, sum: vec4f) {
   if (row >= p.m) { return; }
   for (var j = 0u; j < 4u; j++) {
     if (column + j < p.n) {
+      let at = p.c_start + (plane * p.m + row) * p.n + column + j;
       var value = sum[j];
       if (p.has_bias != 0u) { value += bias[column + j]; }
-      c[plane * p.m * p.n + row * p.n + column + j] = value;
+      if (p.accumulate != 0u) { value += c[at]; }
+      c[at] = value;
     }
   }
 }

@@ -18,7 +18,9 @@ describe('GEMM', () => {
     { variant: 'register', splitTo: 0 },
     { variant: 'shared32', splitTo: 0 },
     { variant: 'shared64', splitTo: 0 },
+    { variant: 'register8', splitTo: 0 },
     { variant: 'register', splitTo: 16 },
+    { variant: 'register8', splitTo: 16 },
     { variant: 'shared64', splitTo: 16 },
   ];
   const shapes = [
@@ -49,6 +51,27 @@ describe('GEMM', () => {
           {},
           { tolerance: 2e-6, device },
         );
+    });
+});
+
+describe('GEMM inside larger buffers', () => {
+  for (const plan of [
+    { variant: 'register', splitTo: 0 },
+    { variant: 'register8', splitTo: 0 },
+    { variant: 'shared32', splitTo: 0 },
+    { variant: 'register', splitTo: 8 },
+  ] satisfies GemmPlan[])
+    test(`${plan.variant}, splitting to ${plan.splitTo}: offsets, accumulation`, async () => {
+      const device = await testDevice({ gemm: plan });
+      await compareWithReference(
+        (g) => {
+          const a = g.constant(noise(4 + 5 * 530, 1), [1, 4 + 5 * 530]);
+          const b = g.constant(noise(9 + 530 * 3, 2), [1, 9 + 530 * 3]);
+          g.output('c', g.call(offsetProduct, [a, b], { m: 5, n: 3, k: 530 })[0]);
+        },
+        {},
+        { tolerance: 2e-6, device },
+      );
     });
 });
 
@@ -340,6 +363,29 @@ const increment = elementOp('increment_copy', elementKernel('y[id.x] = x[id.x] +
 const incrementOn = (on: DeviceKind) => (on === 'reference' ? increment : incrementInPlace);
 const writesNothing = elementOp('writes_nothing', elementKernel('if (x[id.x] > 1e30) { y[id.x] = 0.0; }'));
 const broken = elementOp('broken', elementKernel('y[id.x] = nonsense;'));
+
+/** C [1, 2 + m n], from position 2 on: twice A(m, k) B(k, n); A starts at 4, B at 9. The first two are A's. */
+const offsetProduct: Op<{ m: number; n: number; k: number }> = {
+  name: 'offset_product',
+  outputs: (_inputs, { m, n }) => [{ shape: [1, 2 + m * n], dtype: 'f32' }],
+  reference([a, b], [c], { attributes: { m, n, k } }) {
+    c.set(a.slice(0, 2));
+    for (let i = 0; i < m; i++)
+      for (let j = 0; j < n; j++)
+        for (let l = 0; l < k; l++) c[2 + i * n + j] += 2 * a[4 + i * k + l] * b[9 + l * n + j];
+  },
+  onnx: () => [],
+  webgpu(gpu, { inputs: [a, b], outputs: [c], attributes: { m, n, k } }) {
+    const spec = {
+      ...{ m, n, k, c, cOffset: 2 },
+      a: { tensor: a, rowStride: k, columnStride: 1, offset: 4 },
+      b: { tensor: b, rowStride: n, columnStride: 1, offset: 9 },
+    };
+    const code = elementKernel('y[id.x] = x[id.x];');
+    const head = gpu.dispatch({ kernel: 'head_of', code, bindings: [a, c], params: [2], threads: 2 });
+    return [head, ...gpu.gemm(spec), ...gpu.gemm({ ...spec, accumulate: true })];
+  },
+};
 
 /** Thirty random calls on [4, 6] and [6, 4] tensors; a fifth of all values are outputs. */
 function randomGraph(g: Graph, seed: number, on: DeviceKind): void {

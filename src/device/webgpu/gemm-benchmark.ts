@@ -31,8 +31,12 @@ const products: Record<GemmClass, readonly [number, number, number]> = {
   deep: [128, 320, 3072],
   narrow: [64, 256, 192],
 };
-/** Software adapters are slow, and the same for all classes. */
-const smallProduct = [96, 64, 64] as const;
+/**
+ * Software adapters are slow, and the same for all classes. On them barriers are dear, and kernels with barriers take
+ * a second to compile: only the register variants are tried.
+ */
+const softwareProduct = [128, 64, 64] as const;
+const softwareVariants = ['register', 'register8'] as const;
 
 const variants = Object.keys(gemmVariants) as GemmPlan['variant'][];
 
@@ -41,15 +45,15 @@ export async function chooseGemm(
   limits: GpuLowering['limits'],
   { key: adapter, isFallback, remember }: Options,
 ): Promise<GemmChoice> {
-  const key = `gemm-v1/${adapter}`;
+  const key = `gemm-v2/${adapter}`;
   const known = parseChoice(await remember.get(key));
   if (known) return known;
   const time = (plan: GemmPlan, size: readonly [number, number, number]) =>
     measure(context, limits, plan, size);
   let choice: GemmChoice;
   if (isFallback) {
-    const plans = variants.map((variant) => ({ variant, splitTo: 0 }));
-    choice = uniformChoice(await fastest(plans, (plan) => time(plan, smallProduct)));
+    const plans = softwareVariants.map((variant) => ({ variant, splitTo: 0 }));
+    choice = uniformChoice(await fastest(plans, (plan) => time(plan, softwareProduct)));
   } else {
     const best = async (name: GemmClass, splits: readonly number[]) => {
       const plans = variants.flatMap((variant) => splits.map((splitTo) => ({ variant, splitTo })));
@@ -57,7 +61,7 @@ export async function chooseGemm(
     };
     choice = {
       wide: await best('wide', [0]),
-      deep: await best('deep', [0, 128, 512]),
+      deep: await best('deep', [0, 256]),
       narrow: await best('narrow', [0]),
     };
   }

@@ -1,8 +1,10 @@
 /** GEMM on WebGPU: the variants of the kernel, and which one a product gets. */
 import joinWgsl from '../../../shaders/gemm_join.wgsl?raw';
 import registerWgsl from '../../../shaders/gemm_register.wgsl?raw';
+import register8Wgsl from '../../../shaders/gemm_register8.wgsl?raw';
 import sharedWgsl from '../../../shaders/gemm_shared.wgsl?raw';
-import type { Dispatch, GemmSpec, GpuLowering } from './dispatch.ts';
+import type { Tensor } from '../../ops/graph.ts';
+import type { Dispatch, GemmSpec, GpuLowering, Scratch } from './dispatch.ts';
 
 interface Variant {
   readonly code: string;
@@ -12,9 +14,10 @@ interface Variant {
 
 const shared = (side: number) => sharedWgsl.replace('const SIDE = 16u;', `const SIDE = ${side}u;`);
 
-/** `register` reads global memory directly; `shared32` and `shared64` go through tiles in shared memory. */
+/** `register` and `register8` read global memory directly; `shared32` and `shared64` go through tiles in shared memory. */
 export const gemmVariants = {
   register: { code: registerWgsl, tile: 32 },
+  register8: { code: register8Wgsl, tile: 64 },
   shared32: { code: shared(8), tile: 32 },
   shared64: { code: shared(16), tile: 64 },
 } satisfies Record<string, Variant>;
@@ -47,7 +50,7 @@ export function gemmClass({ m, n, k }: Pick<GemmSpec, 'm' | 'n' | 'k'>): GemmCla
 const SHORTEST_PART = 64;
 
 export function lowerGemm(gpu: GpuLowering, spec: GemmSpec, choice: GemmChoice): Dispatch[] {
-  const { m, n, k, a, b, c, bias } = spec;
+  const { m, n, k, a, b, c, bias, cOffset = 0, accumulate = false } = spec;
   const { variant, splitTo } = choice[gemmClass(spec)];
   const { code, tile } = gemmVariants[variant];
   const [columns, rows] = [Math.ceil(n / tile), Math.ceil(m / tile)];
@@ -55,26 +58,27 @@ export function lowerGemm(gpu: GpuLowering, spec: GemmSpec, choice: GemmChoice):
   // Parts start on multiples of 16, the depth of the shared tiles.
   const chunk = wanted > 1 ? Math.ceil(k / wanted / 16) * 16 : k;
   const planes = wanted > 1 ? Math.ceil(k / chunk) : 1;
-  const partial = planes > 1 ? gpu.scratch(planes * m * n * 4) : undefined;
-  const product = gpu.dispatch({
-    kernel: `gemm_${variant}`,
-    code,
-    // A missing bias is bound to an operand: WGSL wants every binding filled.
-    bindings: [a.tensor, b.tensor, (!partial && bias) || a.tensor, partial ?? c],
-    params: [
-      ...[m, n, k, chunk],
-      ...[a.rowStride, a.columnStride, b.rowStride, b.columnStride],
-      !partial && bias ? 1 : 0,
-    ],
-    workgroups: [columns, rows, planes],
-  });
-  if (!partial) return [product];
+  const product = (to: Tensor | Scratch, start: number, bias: Tensor | undefined, adds: boolean) =>
+    gpu.dispatch({
+      kernel: `gemm_${variant}`,
+      code,
+      // A missing bias is bound to an operand: WGSL wants every binding filled.
+      bindings: [a.tensor, b.tensor, bias ?? a.tensor, to],
+      params: [
+        ...[m, n, k, chunk],
+        ...[a.rowStride, a.columnStride, b.rowStride, b.columnStride],
+        ...[a.offset ?? 0, b.offset ?? 0, start, Number(bias !== undefined), Number(adds)],
+      ],
+      workgroups: [columns, rows, planes],
+    });
+  if (planes === 1) return [product(c, cOffset, bias, accumulate)];
+  const partial = gpu.scratch(planes * m * n * 4);
   const join = gpu.dispatch({
     kernel: 'gemm_join',
     code: joinWgsl,
     bindings: [partial, bias ?? partial, c],
-    params: [m * n, n, planes, bias ? 1 : 0],
+    params: [m * n, n, planes, cOffset, Number(bias !== undefined), Number(accumulate)],
     threads: m * n,
   });
-  return [product, join];
+  return [product(partial, 0, undefined, false), join];
 }

@@ -130,10 +130,12 @@ class Planner {
       }
       const input = inputs[source];
       const place = this.placeOf(input);
-      const mayOverwrite = place.home
-        ? place.home.kind === 'variable' ||
-          (place.home.kind === 'input' && this.lifetimes.of(input).last <= end)
-        : this.lifetimes.of(input).last <= end;
+      const value = this.lifetimes.of(input);
+      // Changing a variable is what in-place ops are for; a value that is on its way into one is not the variable.
+      const mayOverwrite =
+        place.home?.kind === 'variable'
+          ? !this.targets.has(value)
+          : place.home?.kind !== 'constant' && value.last <= end;
       if (mayOverwrite) this.takeOver(this.lifetimes.of(output), place);
       else steps.push({ kind: 'copy', from: place, to: this.open(output), bytes: bytesOf(input) });
       bound.set(input, this.placeOf(output));
