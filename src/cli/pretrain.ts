@@ -30,6 +30,7 @@ interface Stage {
   readonly sharpness: number;
   readonly imageLoss: number;
   readonly imageOnly?: boolean;
+  readonly freezeTower?: boolean;
 }
 
 const batchSize = 32;
@@ -59,7 +60,7 @@ export async function main(args: string[]): Promise<number> {
   const total = stages.reduce((a, s) => a + s.steps, 0);
   let done = 0;
   for (const stage of stages) {
-    const trainable = policy.trainable();
+    const trainable = policy.trainable({ freezeVisionTower: stage.freezeTower });
     const optimizer = await Optimizer.create(policy.device, policy.weights, trainable, {
       beta1: 0.9,
       beta2: 0.98,
@@ -70,12 +71,17 @@ export async function main(args: string[]): Promise<number> {
     const warmUp = new WarmUp(policy, optimizer, [...trainable.keys()], maxTokens, 32);
     let [loss, imageLoss] = [0, 0];
     for (let step = 0; step < stage.steps; step++) {
-      const batch = Array.from({ length: batchSize }, (_, i) => demonstrate(seed, done * batchSize + i, stage));
+      const batch = Array.from({ length: batchSize }, (_, i) =>
+        demonstrate(seed, done * batchSize + i, stage),
+      );
       // Linear warm-up, then a cosine down to a tenth.
       const warm = Math.min(1, (step + 1) / warmUpSteps);
       const rate = stage.learningRate * warm * (0.1 + 0.45 * (1 + Math.cos((Math.PI * step) / stage.steps)));
       const { imageOnly } = stage;
-      const result = await warmUp.step(batch, rate, { imageLoss: stage.imageLoss, ...(imageOnly && { imageOnly }) });
+      const result = await warmUp.step(batch, rate, {
+        imageLoss: stage.imageLoss,
+        ...(imageOnly && { imageOnly }),
+      });
       loss = step ? 0.95 * loss + 0.05 * result.loss : result.loss;
       imageLoss = step ? 0.95 * imageLoss + 0.05 * result.imageLoss : result.imageLoss;
       done++;
@@ -93,7 +99,11 @@ export async function main(args: string[]): Promise<number> {
     optimizer.dispose();
   }
   const weights = new Map(await policy.readWeights());
-  await saveModelFolder(values.out, { ...folder, weights: weights as typeof folder.weights }, { dtype: 'bfloat16' });
+  await saveModelFolder(
+    values.out,
+    { ...folder, weights: weights as typeof folder.weights },
+    { dtype: 'bfloat16' },
+  );
   console.log(`written to ${values.out} after ${Math.round((Date.now() - started) / 1000)} s`);
   return 0;
 }
@@ -102,7 +112,10 @@ function demonstrate(seed: number, index: number, { lazy, sharpness }: Stage): D
   const example = generateExample(seed, 'train', index, 'shapes');
   const isLazy = uniform(seed, Purpose.demonstration, index, 0) < lazy;
   const random = new RandomStream(seed, Purpose.demonstration, index, 1);
-  return { example, text: isLazy ? lazyDemonstration(example, random, sharpness) : carefulDemonstration(example) };
+  return {
+    example,
+    text: isLazy ? lazyDemonstration(example, random, sharpness) : carefulDemonstration(example),
+  };
 }
 
 async function report(policy: Policy, examples: number): Promise<void> {

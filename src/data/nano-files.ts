@@ -113,7 +113,7 @@ const vision = {
   model_type: 'smolvlm_vision',
   hidden_size: 128,
   intermediate_size: 512,
-  num_hidden_layers: 3,
+  num_hidden_layers: 2,
   num_attention_heads: 4,
   num_channels: 3,
   image_size: imageSize,

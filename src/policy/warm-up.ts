@@ -39,7 +39,7 @@ export class WarmUp {
     const prompts = batch.map(({ example }) => policy.prompt(example.prompt, example.image));
     const L = Math.max(this.prefixLength, roundUp(Math.max(...prompts.map((p) => p.ids.length)), 8));
     const counts = { prefixes: P, prefixLength: L, group: 1, completionLength: T };
-    const labels = 2;
+    const labels = 3;
     const program = await policy.program(
       `supervised ${JSON.stringify([counts, options])}`,
       () => supervisedGraph(policy.config, counts, this.trainable, { ...options, imageLabels: labels }),
@@ -64,7 +64,11 @@ export class WarmUp {
     return { loss: out.loss?.[0] ?? 0, imageLoss: out.image_loss?.[0] ?? 0, gradNorm };
   }
 
-  /** Label 0: the colour's word, label 1: the shape's (or the bar's); masked where a cell has none. */
+  /**
+   * Label 0: the colour's word, 1: the shape's (or the bar's), 2: the cell's own name, so that a name in the text
+   * finds its cell by content. Masked where a cell has none. One softmax serves all three: the loss cannot fall
+   * below that of a third each (log 3 where a cell holds something).
+   */
   private cellLabels(batch: readonly Demonstration[], labels: number) {
     const tokens = imageTokens(this.policy.config);
     const out: Record<string, Float32Array | Int32Array> = {};
@@ -73,7 +77,7 @@ export class WarmUp {
       const mask = new Float32Array(batch.length * tokens);
       batch.forEach(({ example }, p) => {
         expectedCellContents(example).forEach(({ color, shape }, cell) => {
-          const word = k === 0 ? color : shape;
+          const word = [color, shape, `@${cell + 1}`][k];
           if (word === null) return;
           targets[p * tokens + cell] = this.word(word);
           mask[p * tokens + cell] = 1;

@@ -1,0 +1,21 @@
+/** The devices that a command line can open. */
+import { CpuDevice } from '../device/cpu/cpu-device.ts';
+import type { Device } from '../device/device.ts';
+import { ReferenceDevice } from '../device/interpreter.ts';
+import { UserError } from '../errors.ts';
+
+/** cpu, webgpu or reference. WebGPU in Node comes from the optional npm package `webgpu` (Dawn). */
+export async function openDevice(name: string): Promise<Device> {
+  if (name === 'cpu') return new CpuDevice();
+  if (name === 'reference') return new ReferenceDevice();
+  if (name !== 'webgpu') throw new UserError(`--device: "${name}"; expected cpu, webgpu or reference`);
+  const { WebgpuDevice } = await import('../device/webgpu/webgpu-device.ts');
+  const packageName = 'webgpu';
+  const dawn = await import(/* @vite-ignore */ packageName).catch(() => {
+    throw new UserError(
+      '--device webgpu: Node has no WebGPU of its own; run `npm install --no-save webgpu` first',
+    );
+  });
+  Object.assign(globalThis, dawn.globals);
+  return WebgpuDevice.create({ gpu: dawn.create([]) });
+}
