@@ -15,9 +15,16 @@ interface Kind {
   readonly wgsl: string;
   /** ONNX nodes over the input names. Comparisons give 0 or 1 as floats. */
   readonly onnx: string | ((b: Parameters<Op['onnx']>[0], inputs: string[]) => string);
-  /** Gradients of the inputs (before summing over broadcast axes), given dy, the inputs and the output. */
-  readonly backward?: (g: Graph, dy: Tensor, inputs: readonly Tensor[], y: Tensor) => (Tensor | undefined)[];
+  /**
+   * The gradient of each input (before summing over broadcast axes). One function an input, so that nothing is
+   * computed for inputs that need none: devices run every call of a graph.
+   */
+  readonly backward?: readonly (InputGradient | undefined)[];
 }
+
+type InputGradient = (g: Graph, dy: Tensor, inputs: readonly Tensor[], y: Tensor) => Tensor;
+const same: InputGradient = (_g, dy) => dy;
+const negated: InputGradient = (g, dy) => neg(g, dy);
 
 const compare = (type: string) => (b: Parameters<Op['onnx']>[0], inputs: string[]) =>
   b.cast(b.node(type, inputs), 'f32');
@@ -37,21 +44,21 @@ export type ElementwiseKind =
   | 'where';
 
 const kinds: Record<ElementwiseKind, Kind> = {
-  add: { arity: 2, f: (a, b) => a + b, wgsl: 'a + b', onnx: 'Add', backward: (_g, dy) => [dy, dy] },
-  sub: { arity: 2, f: (a, b) => a - b, wgsl: 'a - b', onnx: 'Sub', backward: (g, dy) => [dy, neg(g, dy)] },
+  add: { arity: 2, f: (a, b) => a + b, wgsl: 'a + b', onnx: 'Add', backward: [same, same] },
+  sub: { arity: 2, f: (a, b) => a - b, wgsl: 'a - b', onnx: 'Sub', backward: [same, negated] },
   mul: {
     arity: 2,
     f: (a, b) => a * b,
     wgsl: 'a * b',
     onnx: 'Mul',
-    backward: (g, dy, [a, b]) => [mul(g, dy, b), mul(g, dy, a)],
+    backward: [(g, dy, [, b]) => mul(g, dy, b), (g, dy, [a]) => mul(g, dy, a)],
   },
   div: {
     arity: 2,
     f: (a, b) => a / b,
     wgsl: 'a / b',
     onnx: 'Div',
-    backward: (g, dy, [, b], y) => [div(g, dy, b), neg(g, div(g, mul(g, dy, y), b))],
+    backward: [(g, dy, [, b]) => div(g, dy, b), (g, dy, [, b], y) => neg(g, div(g, mul(g, dy, y), b))],
   },
   // The gradient of a tie goes to the first argument.
   minimum: {
@@ -59,24 +66,24 @@ const kinds: Record<ElementwiseKind, Kind> = {
     f: (a, b) => Math.min(a, b),
     wgsl: 'min(a, b)',
     onnx: 'Min',
-    backward: (g, dy, [a, b]) => {
-      const first = lessEqual(g, a, b);
-      return [mul(g, dy, first), mul(g, dy, sub(g, g.scalar(1), first))];
-    },
+    backward: [
+      (g, dy, [a, b]) => mul(g, dy, lessEqual(g, a, b)),
+      (g, dy, [a, b]) => mul(g, dy, less(g, b, a)),
+    ],
   },
   maximum: {
     arity: 2,
     f: (a, b) => Math.max(a, b),
     wgsl: 'max(a, b)',
     onnx: 'Max',
-    backward: (g, dy, [a, b]) => {
-      const first = lessEqual(g, b, a);
-      return [mul(g, dy, first), mul(g, dy, sub(g, g.scalar(1), first))];
-    },
+    backward: [
+      (g, dy, [a, b]) => mul(g, dy, lessEqual(g, b, a)),
+      (g, dy, [a, b]) => mul(g, dy, less(g, a, b)),
+    ],
   },
-  neg: { arity: 1, f: (a) => -a, wgsl: '-a', onnx: 'Neg', backward: (g, dy) => [neg(g, dy)] },
-  exp: { arity: 1, f: Math.exp, wgsl: 'exp(a)', onnx: 'Exp', backward: (g, dy, _in, y) => [mul(g, dy, y)] },
-  log: { arity: 1, f: Math.log, wgsl: 'log(a)', onnx: 'Log', backward: (g, dy, [a]) => [div(g, dy, a)] },
+  neg: { arity: 1, f: (a) => -a, wgsl: '-a', onnx: 'Neg', backward: [negated] },
+  exp: { arity: 1, f: Math.exp, wgsl: 'exp(a)', onnx: 'Exp', backward: [(g, dy, _in, y) => mul(g, dy, y)] },
+  log: { arity: 1, f: Math.log, wgsl: 'log(a)', onnx: 'Log', backward: [(g, dy, [a]) => div(g, dy, a)] },
   less: { arity: 2, f: (a, b) => +(a < b), wgsl: 'select(0.0, 1.0, a < b)', onnx: compare('Less') },
   lessEqual: {
     arity: 2,
@@ -90,10 +97,11 @@ const kinds: Record<ElementwiseKind, Kind> = {
     f: (a, b, c) => (a !== 0 ? b : c),
     wgsl: 'select(c, b, a != 0.0)',
     onnx: (b, [cond, yes, no]) => b.node('Where', [b.cast(cond, 'bool'), yes, no]),
-    backward: (g, dy, [cond]) => {
-      const zero = g.scalar(0);
-      return [undefined, where(g, cond, dy, zero), where(g, cond, zero, dy)];
-    },
+    backward: [
+      undefined,
+      (g, dy, [cond]) => where(g, cond, dy, g.scalar(0)),
+      (g, dy, [cond]) => where(g, cond, g.scalar(0), dy),
+    ],
   },
 };
 
@@ -156,9 +164,10 @@ const elementwiseOp: Op<{ kind: ElementwiseKind }> = {
   backward(g, call, [dy], needs) {
     const kind: Kind = kinds[call.attributes.kind];
     if (!dy || !kind.backward) return [];
-    return kind
-      .backward(g, dy, call.inputs, call.outputs[0])
-      .map((t, i) => (t && needs[i] ? sumTo(g, t, call.inputs[i].shape) : undefined));
+    return call.inputs.map(({ shape }, i) => {
+      const gradient = needs[i] ? kind.backward?.[i] : undefined;
+      return gradient && sumTo(g, gradient(g, dy, call.inputs, call.outputs[0]), shape);
+    });
   },
   onnx(b, { inputs, attributes }) {
     const kind: Kind = kinds[attributes.kind];
