@@ -3,6 +3,7 @@ import type { DeviceKind } from '../../src/device/device.ts';
 import type { GemmPlan } from '../../src/device/webgpu/gemm.ts';
 import { WebgpuDevice } from '../../src/device/webgpu/webgpu-device.ts';
 import { UserError } from '../../src/errors.ts';
+import { adamw, sumSquares } from '../../src/ops/adamw.ts';
 import { add, exp, maximum, mul, neg, scale, sub } from '../../src/ops/elementwise.ts';
 import { Graph, type Op, type Tensor } from '../../src/ops/graph.ts';
 import { linear, matmul } from '../../src/ops/linear.ts';
@@ -19,9 +20,9 @@ describe('GEMM', () => {
     { variant: 'shared32', splitTo: 0 },
     { variant: 'shared64', splitTo: 0 },
     { variant: 'register8', splitTo: 0 },
-    { variant: 'register', splitTo: 16 },
+    { variant: 'shared8', splitTo: 0 },
     { variant: 'register8', splitTo: 16 },
-    { variant: 'shared64', splitTo: 16 },
+    { variant: 'shared32', splitTo: 16 },
   ];
   const shapes = [
     [1, 1, 1],
@@ -131,6 +132,24 @@ describe('in-place ops', () => {
       },
       { x: noise(15) },
       { ...exact, variables: { w: noise(15, 2) } },
+    );
+  });
+});
+
+describe('the optimizer', () => {
+  test('changes parameter and moments in place, three steps', async () => {
+    const values = { p: noise(33, 2), m: noise(33, 3), v: noise(33, 4).map(Math.abs) };
+    await compareWithReference(
+      (g) => {
+        const gradient = g.input('gradient', [3, 11]);
+        const [p, m, v] = ['p', 'm', 'v'].map((name) => g.variable(name, [3, 11]));
+        const squares = sumSquares(g, [gradient]);
+        const attributes = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1, maxNorm: 1 };
+        adamw(g, p, gradient, m, v, squares, g.input('step', [3]), attributes);
+        g.output('squares', squares);
+      },
+      { gradient: noise(33), step: Float32Array.of(0.01, 0.19, 0.0199) },
+      { ...exact, variables: values },
     );
   });
 });
@@ -254,6 +273,18 @@ describe('errors', () => {
     );
   });
 
+  test('what WebGPU refuses at run time fails the run', async () => {
+    const device = await testDevice();
+    const g = new Graph();
+    g.output('y', g.call(tooFewParameters, [g.input('x', [2, 2])], {})[0]);
+    const program = await device.compile(g, []);
+    await expect(program.run({ x: noise(4) })).rejects.toThrow('running a program');
+    const fine = new Graph();
+    fine.output('y', neg(fine, fine.input('x', [1, 1])));
+    const next = await device.compile(fine, []);
+    expect([...(await next.run({ x: Float32Array.of(2) })).y]).toEqual([-2]);
+  });
+
   test("no WebGPU and no adapter are the user's to know", async () => {
     const gpu = { requestAdapter: async () => null } as unknown as GPU;
     await expect(WebgpuDevice.create({ gpu })).rejects.toThrow(UserError);
@@ -264,7 +295,10 @@ describe('errors', () => {
     const g = new Graph();
     g.output('y', neg(g, g.input('x', [2, 2])));
     const program = await device.compile(g, []);
+    const begun = program.run({ x: noise(4) });
+    await Promise.resolve();
     device.dispose();
+    await expect(begun).rejects.toThrow(/disposed|lost/);
     await expect(program.run({ x: noise(4) })).rejects.toThrow(/disposed|lost/);
   });
 });
@@ -362,6 +396,10 @@ const increment = elementOp('increment_copy', elementKernel('y[id.x] = x[id.x] +
 /** The reference works in place whoever reads the input later; WebGPU must give what the op without it gives. */
 const incrementOn = (on: DeviceKind) => (on === 'reference' ? increment : incrementInPlace);
 const writesNothing = elementOp('writes_nothing', elementKernel('if (x[id.x] > 1e30) { y[id.x] = 0.0; }'));
+const tooFewParameters = elementOp(
+  'too_few_parameters',
+  elementKernel('y[id.x] = x[id.x];').replace('count: u32', 'count: u32, more: array<vec4f, 4>'),
+);
 const broken = elementOp('broken', elementKernel('y[id.x] = nonsense;'));
 
 /** C [1, 2 + m n], from position 2 on: twice A(m, k) B(k, n); A starts at 4, B at 9. The first two are A's. */

@@ -3,6 +3,7 @@ import joinWgsl from '../../../shaders/gemm_join.wgsl?raw';
 import registerWgsl from '../../../shaders/gemm_register.wgsl?raw';
 import register8Wgsl from '../../../shaders/gemm_register8.wgsl?raw';
 import sharedWgsl from '../../../shaders/gemm_shared.wgsl?raw';
+import shared8Wgsl from '../../../shaders/gemm_shared8.wgsl?raw';
 import type { Tensor } from '../../ops/graph.ts';
 import type { Dispatch, GemmSpec, GpuLowering, Scratch } from './dispatch.ts';
 
@@ -14,12 +15,13 @@ interface Variant {
 
 const shared = (side: number) => sharedWgsl.replace('const SIDE = 16u;', `const SIDE = ${side}u;`);
 
-/** `register` and `register8` read global memory directly; `shared32` and `shared64` go through tiles in shared memory. */
+/** `register` and `register8` read global memory directly; the others go through tiles in shared memory. */
 export const gemmVariants = {
   register: { code: registerWgsl, tile: 32 },
   register8: { code: register8Wgsl, tile: 64 },
   shared32: { code: shared(8), tile: 32 },
   shared64: { code: shared(16), tile: 64 },
+  shared8: { code: shared8Wgsl, tile: 64 },
 } satisfies Record<string, Variant>;
 
 export type GemmVariant = keyof typeof gemmVariants;

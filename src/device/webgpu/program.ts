@@ -22,7 +22,7 @@ export class WebgpuProgram implements Program {
   private encodeMs = 0;
   private readonly steps: number;
   /** Dispatches of one submit; put right from the time that runs take. */
-  private perSubmit = 256;
+  private perSubmit = 64;
   private last: Promise<unknown> = Promise.resolve();
   private disposed = false;
 

@@ -274,6 +274,19 @@ describe('a plan', () => {
     ]);
   });
 
+  test('the next state is not computed over an in-place successor of the state that is still read', () => {
+    const g = new Graph();
+    const x = g.input('x', [1, 3]);
+    const [t] = repeat(g, 2, [x, x], (body, [a]) => {
+      const [moved] = call(body, incrementOp, [a], 3);
+      const [next] = call(body, mixOp, [body.scalar(2), body.scalar(3)], 3);
+      return { next: [next, call(body, mixOp, [moved, next], 3)[0]] };
+    }).slice(1);
+    g.output('y', t);
+    const inputs = { x: Float64Array.of(1, 2, 3) };
+    expect(simulate(planMemory(g, lower), g, inputs, {})).toEqual(evaluate(g, inputs, {}));
+  });
+
   test('a set assignment costs nothing, unless the variable is read later', () => {
     const g = new Graph();
     const x = g.input('x', [1, 3]);
