@@ -106,20 +106,29 @@ export function buildObjective(g: Graph, inputs: ObjectiveInputs, settings: Obje
   const policy = policyTerm(g, t, inputs, settings);
   const metrics: Record<string, Tensor> = {};
   const losses: Record<string, Tensor> = { policy_loss: w.policy(policy.perToken) };
-  const { coefficients } = inputs;
+  const parts: Parts = { t, w, inputs, settings, losses, metrics };
 
   if (t.ref) {
     const kl = divergence(g, settings.ref_kl ?? 'k3', t.logps, t.ref, settings.objective);
-    losses.ref_kl_loss = mul(g, coefficients.beta, w.policy(kl));
+    losses.ref_kl_loss = mul(g, inputs.coefficients.beta, w.policy(kl));
     metrics.kl = w.mean(kl);
   }
-  if (t.loss.masked || settings.perception_loss_weight > 0)
-    addPerception(g, t, w, inputs, settings, losses, metrics);
-  addEntropies(g, t, w, inputs, settings, losses, metrics);
+  if (t.loss.masked || settings.perception_loss_weight > 0) addPerception(g, parts);
+  addEntropies(g, parts);
   if (settings.sft_loss_coef > 0) losses.sft_loss = likelihoodTerm(g, t, inputs, settings);
 
   Object.assign(metrics, losses, clipMetrics(g, policy, inputs.advantages, w, settings));
   return { loss: Object.values(losses).reduce((a, b) => add(g, a, b)), metrics };
+}
+
+/** What the terms are made of, and where they are put. */
+interface Parts {
+  t: Tokens;
+  w: TokenWeights;
+  inputs: ObjectiveInputs;
+  settings: ObjectiveSettings;
+  losses: Record<string, Tensor>;
+  metrics: Record<string, Tensor>;
 }
 
 /** Log-probabilities and entropies with padding replaced by 0, so that no inf of padding reaches a product. */
@@ -174,15 +183,7 @@ function policyTerm(g: Graph, t: Tokens, inputs: ObjectiveInputs, settings: Obje
 }
 
 /** −γ d Σ w' · KL: every token's KL, perhaps only the highest ones of a completion, perhaps clamped. */
-function addPerception(
-  g: Graph,
-  t: Tokens,
-  w: TokenWeights,
-  inputs: ObjectiveInputs,
-  settings: ObjectiveSettings,
-  losses: Record<string, Tensor>,
-  metrics: Record<string, Tensor>,
-): void {
+function addPerception(g: Graph, { t, w, inputs, settings, losses, metrics }: Parts): void {
   const { perception_kl: estimator, perception_top_p: top, perception_kl_clip: clip, objective } = settings;
   const { masked, klExact, logps } = t.loss;
   if (!masked) throw new Error('objective: perception_loss_weight needs the masked view');
@@ -204,15 +205,7 @@ function addPerception(
 }
 
 /** d (η1 Σ w″ · H[π] + η2 Σ w″ · H[π_mask]) */
-function addEntropies(
-  g: Graph,
-  t: Tokens,
-  w: TokenWeights,
-  inputs: ObjectiveInputs,
-  settings: ObjectiveSettings,
-  losses: Record<string, Tensor>,
-  metrics: Record<string, Tensor>,
-): void {
+function addEntropies(g: Graph, { t, w, inputs, settings, losses, metrics }: Parts): void {
   const { logps, masked, entropy, entropyMasked } = t.loss;
   metrics.entropy = w.mean(t.entropy);
   if (entropyMasked) metrics.entropy_masked = w.mean(entropyMasked);
