@@ -5,7 +5,7 @@ struct Params { results: u32, length: u32, result_stride: u32, stride: u32, star
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
-var<workgroup> partial: array<f32, 64>;
+var<workgroup> lanes: array<f32, 64>;
 
 fn step(a: f32, b: f32) -> f32 { return /*STEP*/; }
 
@@ -22,10 +22,10 @@ fn main(
       value = step(value, x[i * p.result_stride + j * p.stride]);
     }
   }
-  partial[lane] = value;
+  lanes[lane] = value;
   for (var half = 32u; half > 0u; half /= 2u) {
     workgroupBarrier();
-    if (lane < half) { partial[lane] = step(partial[lane], partial[lane + half]); }
+    if (lane < half) { lanes[lane] = step(lanes[lane], lanes[lane + half]); }
   }
-  if (lane == 0u && i < p.results) { y[i] = partial[0]; }
+  if (lane == 0u && i < p.results) { y[i] = lanes[0]; }
 }

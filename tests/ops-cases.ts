@@ -405,7 +405,7 @@ function receivedCases(): OpCase[] {
 
 // ---- head
 
-interface HeadCase {
+export interface HeadCase {
   readonly rows: number;
   readonly d: number;
   readonly V: number;
@@ -420,22 +420,20 @@ export const headSizes: HeadCase[] = [
   { rows: 7, d: 11, V: 301, views: 2 },
 ];
 
-function headCases(): OpCase[] {
-  return headSizes.map(({ rows, d, V, views }) =>
-    opCase(
-      `head of ${views} view${views > 1 ? 's' : ''}, ${rows} rows, V = ${V}`,
-      {
-        hidden: normal([views * rows, d]),
-        w: normal([V, d]),
-        targets: integers(V, rows),
-        temperature: floats([0.7], [1, 1]),
-      },
-      ['hidden', 'w'],
-      (g, { hidden, w, targets, temperature }) => {
-        const { logps, entropy, kl } = head(g, hidden, w, targets, temperature, views);
-        return { logps, entropy, kl };
-      },
-    ),
+export function headCase({ rows, d, V, views }: HeadCase): OpCase {
+  return opCase(
+    `head of ${views} view${views > 1 ? 's' : ''}, ${rows} rows, V = ${V}`,
+    {
+      hidden: normal([views * rows, d]),
+      w: normal([V, d]),
+      targets: integers(V, rows),
+      temperature: floats([0.7], [1, 1]),
+    },
+    ['hidden', 'w'],
+    (g, { hidden, w, targets, temperature }) => {
+      const { logps, entropy, kl } = head(g, hidden, w, targets, temperature, views);
+      return { logps, entropy, kl };
+    },
   );
 }
 
@@ -551,7 +549,7 @@ export const opCases: readonly OpCase[] = [
   ...reduceCases(),
   ...attentionOpCases(),
   ...receivedCases(),
-  ...headCases(),
+  ...headSizes.map(headCase),
   ...decodeCases(),
   ...sampleCases(),
   ...bookkeepingCases(),

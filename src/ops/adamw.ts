@@ -48,26 +48,28 @@ const sumSquaresOp: Op = {
   onnx() {
     throw new Error('sumSquares runs on the host');
   },
-  // First a partial sum a tensor (they may be many), then their sum.
+  // First partial sums of each tensor (a workgroup takes `span` elements), then their sum.
   webgpu(gpu, { inputs, outputs: [y] }) {
-    const partial = gpu.scratch(inputs.length * 4);
+    const kernel = { kernel: 'sum_squares', code: sumSquaresWgsl };
+    let parts = 0;
+    const shares = inputs.map((x) => {
+      const count = sizeOf(x.shape);
+      const span = Math.max(4096, Math.ceil(count / 256));
+      const share = { x, count, span, first: parts, workgroups: Math.ceil(count / span) };
+      parts += share.workgroups;
+      return share;
+    });
+    const sums = gpu.scratch(parts * 4);
     return [
-      ...inputs.map((x, i) =>
+      ...shares.map(({ x, count, span, first, workgroups }) =>
         gpu.dispatch({
-          kernel: 'sum_squares',
-          code: sumSquaresWgsl,
-          bindings: [x, partial],
-          params: [sizeOf(x.shape), i, 1],
-          workgroups: [1, 1, 1],
+          ...kernel,
+          bindings: [x, sums],
+          params: [count, span, first, 1],
+          workgroups: [workgroups],
         }),
       ),
-      gpu.dispatch({
-        kernel: 'sum_squares',
-        code: sumSquaresWgsl,
-        bindings: [partial, y],
-        params: [inputs.length, 0, 0],
-        workgroups: [1, 1, 1],
-      }),
+      gpu.dispatch({ ...kernel, bindings: [sums, y], params: [parts, parts, 0, 0], workgroups: [1] }),
     ];
   },
 };
@@ -113,7 +115,9 @@ const adamwOp: Op<AdamwAttributes> = {
         params: [
           count,
           { f32: beta1 },
+          { f32: 1 - beta1 },
           { f32: beta2 },
+          { f32: 1 - beta2 },
           { f32: epsilon },
           { f32: weightDecay },
           { f32: maxNorm },

@@ -13,8 +13,10 @@ import attentionWgsl from '../../shaders/attention.wgsl?raw';
 import backwardKvWgsl from '../../shaders/attention_backward_kv.wgsl?raw';
 import backwardQWgsl from '../../shaders/attention_backward_q.wgsl?raw';
 import deltaWgsl from '../../shaders/attention_delta.wgsl?raw';
+import lseWgsl from '../../shaders/attention_lse.wgsl?raw';
 import receivedWgsl from '../../shaders/attention_received.wgsl?raw';
 import type { OnnxBuilder } from '../device/cpu/onnx-builder.ts';
+import { attentionCode, forHead, tileOf } from './attention-webgpu.ts';
 import { check, f32, type Graph, type NumericArray, type Op, type Tensor } from './graph.ts';
 
 export interface AttentionShape {
@@ -159,8 +161,7 @@ const attentionOp: Op<AttentionShape> = {
     return [
       gpu.dispatch({
         kernel: `attention_${s.headDim}`,
-        code: attentionWgsl,
-        overrides: { HEAD_DIM: s.headDim },
+        code: attentionCode(attentionWgsl, s.headDim),
         bindings: [q, k, v, mask, y, lse],
         params: gpuParams(s),
         threads: rowsOf(s) * s.heads,
@@ -266,33 +267,32 @@ const attentionBackwardOp: Op<AttentionShape> = {
   webgpu(gpu, { inputs: [dy, q, k, v, mask, y, lse], outputs: [dq, dk, dv], attributes: s }) {
     const rows = rowsOf(s);
     const params = gpuParams(s);
-    const overrides = { HEAD_DIM: s.headDim };
+    const tile = tileOf(s.headDim);
+    const tiles = (length: number) => Math.ceil(length / tile);
+    const keyTiles = s.prefixes * (tiles(s.prefixLength) + s.group * tiles(s.completionLength));
     // lse and rowsum(dY ∘ Y) in one buffer: WebGPU's core limit is 8 storage buffers a stage.
     const stats = gpu.scratch(rows * s.heads * 2 * 4);
     return [
       gpu.dispatch({
         kernel: `attention_delta_${s.headDim}`,
-        code: deltaWgsl,
-        overrides,
+        code: forHead(deltaWgsl, s.headDim),
         bindings: [dy, y, lse, stats],
         params: [rows * s.heads],
         threads: rows * s.heads,
       }),
       gpu.dispatch({
         kernel: `attention_backward_q_${s.headDim}`,
-        code: backwardQWgsl,
-        overrides,
+        code: attentionCode(backwardQWgsl, s.headDim),
         bindings: [dy, q, k, v, mask, stats, dq],
         params,
         threads: rows * s.heads,
       }),
       gpu.dispatch({
         kernel: `attention_backward_kv_${s.headDim}`,
-        code: backwardKvWgsl,
-        overrides,
+        code: attentionCode(backwardKvWgsl, s.headDim),
         bindings: [dy, q, k, v, mask, stats, dk, dv],
         params,
-        threads: rows * s.kvHeads,
+        workgroups: gpu.fold(keyTiles * s.kvHeads),
       }),
     ];
   },
@@ -505,12 +505,19 @@ const receivedOp: Op<AttentionShape> = {
     return [b.node('Mul', [received, b.scalar(1 / s.heads)])];
   },
   webgpu(gpu, { inputs: [q, k], outputs: [y], attributes: s }) {
+    const lse = gpu.scratch(rowsOf(s) * s.heads * 4);
     return [
       gpu.dispatch({
+        kernel: `attention_lse_${s.headDim}`,
+        code: attentionCode(lseWgsl, s.headDim),
+        bindings: [q, k, lse],
+        params: gpuParams(s),
+        threads: rowsOf(s) * s.heads,
+      }),
+      gpu.dispatch({
         kernel: `attention_received_${s.headDim}`,
-        code: receivedWgsl,
-        overrides: { HEAD_DIM: s.headDim },
-        bindings: [q, k, y],
+        code: attentionCode(receivedWgsl, s.headDim),
+        bindings: [q, k, lse, y],
         params: gpuParams(s),
         workgroups: gpu.fold(rowsOf(s)),
       }),

@@ -1,4 +1,5 @@
 /** Rows by index: embeddings, the rows that the head reads, permutations; and image rows put among text rows. */
+import clearWgsl from '../../shaders/clear.wgsl?raw';
 import gatherWgsl from '../../shaders/gather_rows.wgsl?raw';
 import placeWgsl from '../../shaders/place_rows.wgsl?raw';
 import scatterWgsl from '../../shaders/scatter_add_rows.wgsl?raw';
@@ -75,11 +76,18 @@ const scatterAddOp: Op<{ rows: number }> = {
     const [count, d] = x.shape;
     return [
       gpu.dispatch({
+        kernel: 'clear',
+        code: clearWgsl,
+        bindings: [y],
+        params: [rows * d],
+        threads: rows * d,
+      }),
+      gpu.dispatch({
         kernel: 'scatter_add_rows',
         code: scatterWgsl,
         bindings: [x, index, y],
         params: [count, d, rows],
-        threads: rows * d,
+        workgroups: gpu.fold(count),
       }),
     ];
   },

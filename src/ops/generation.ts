@@ -10,6 +10,7 @@ import incrementWgsl from '../../shaders/increment.wgsl?raw';
 import sampleWgsl from '../../shaders/sample.wgsl?raw';
 import type { OnnxBuilder } from '../device/cpu/onnx-builder.ts';
 import type { AttentionShape } from './attention.ts';
+import { forHead } from './attention-webgpu.ts';
 import { check, f32, type Graph, i32, type Op, type Tensor } from './graph.ts';
 
 const hidden = -1e9;
@@ -211,8 +212,7 @@ const decodeAttentionOp: Op<AttentionShape> = {
     return [
       gpu.dispatch({
         kernel: `decode_attention_${s.headDim}`,
-        code: decodeAttentionWgsl,
-        overrides: { HEAD_DIM: s.headDim },
+        code: forHead(decodeAttentionWgsl, s.headDim),
         bindings: [...inputs, y],
         params: [
           s.prefixes,
@@ -223,7 +223,7 @@ const decodeAttentionOp: Op<AttentionShape> = {
           s.kvHeads,
           { f32: 1 / Math.sqrt(s.headDim) },
         ],
-        threads: y.shape[0] * s.heads,
+        workgroups: gpu.fold(y.shape[0] * s.heads),
       }),
     ];
   },

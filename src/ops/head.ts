@@ -7,11 +7,9 @@
  *   d/dz log p(y) = onehot(y) − p      d/dz H = −p (log p + H)
  *   d/dz KL(p‖q)  = p (log p − log q − KL)      d/dz' KL(p‖q) = q − p        (z the original's logits, z' the masked)
  */
-import headCoefficientsWgsl from '../../shaders/head_backward.wgsl?raw';
-import headStatsWgsl from '../../shaders/head_statistics.wgsl?raw';
 import type { OnnxBuilder } from '../device/cpu/onnx-builder.ts';
-import type { GpuLowering } from '../device/webgpu/dispatch.ts';
 import { check, f32, type Graph, type NumericArray, type Op, type Tensor } from './graph.ts';
+import { headBackwardDispatches, headDispatches } from './head-webgpu.ts';
 
 export interface HeadAttributes {
   /** 1: rows of one view. 2: the first half of the rows saw the original image, the second half the masked one. */
@@ -134,18 +132,7 @@ const headOp: Op<HeadAttributes> = {
     b.stash(logps, 'difference', difference);
     return [chosen, entropy, total(b.node('Mul', [b.slice(p, 0, 0, N), difference]))];
   },
-  webgpu(gpu, { inputs: [hidden, weight, targets, temperature], outputs: [logps, entropy, kl], attributes }) {
-    return chunks(gpu, hidden, weight, attributes).flatMap(({ logits, lse, gemms, params }) => [
-      ...gemms,
-      gpu.dispatch({
-        kernel: 'head_statistics',
-        code: headStatsWgsl,
-        bindings: [logits, targets, temperature, logps, entropy, kl, lse],
-        params,
-        workgroups: gpu.fold(params[1]),
-      }),
-    ]);
-  },
+  webgpu: (gpu, { inputs, outputs, attributes: { views } }) => headDispatches(gpu, inputs, outputs, views),
 };
 
 /** Inputs: those of the head, its outputs, and their gradients. Outputs: d(hidden), d(weight). */
@@ -204,28 +191,8 @@ const headBackwardOp: Op<HeadAttributes> = {
     const dz = b.node('Div', [terms.reduce((a, c) => b.node('Add', [a, c])), b.name(temperature)]);
     return [b.node('Gemm', [dz, b.name(weight)]), b.node('Gemm', [dz, b.name(hidden)], { transA: 1 })];
   },
-  webgpu(gpu, call) {
-    const [hidden, weight, targets, temperature, , entropy, kl, dlogps, dentropy, dkl] = call.inputs;
-    const [dhidden, dweight] = call.outputs;
-    return headBackwardDispatches(
-      gpu,
-      headCoefficientsWgsl,
-      {
-        hidden,
-        weight,
-        targets,
-        temperature,
-        entropy,
-        kl,
-        dlogps,
-        dentropy,
-        dkl,
-        dhidden,
-        dweight,
-      },
-      call.attributes,
-    );
-  },
+  webgpu: (gpu, { inputs, outputs, attributes: { views } }) =>
+    headBackwardDispatches(gpu, inputs, outputs, views),
 };
 
 function klTerm(
