@@ -42,7 +42,7 @@ export interface Op<A extends object = object> {
   webgpu(gpu: GpuLowering, call: Call<A>): Dispatch[];
   /** Output 0 is input 0 seen under another shape: no work, same storage. */
   readonly alias?: boolean;
-  /** `inPlace[o]` is the input whose storage output o overwrites. */
+  /** `inPlace[o]` is the input whose storage output o overwrites: nothing may read that input afterwards. */
   readonly inPlace?: readonly number[];
   /** Runs on the CPU device without ONNX, on the arrays themselves (the optimizer). */
   readonly host?: boolean;
