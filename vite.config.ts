@@ -1,5 +1,5 @@
 import react from '@vitejs/plugin-react';
-import { defineConfig } from 'vite';
+import { defaultClientConditions, defineConfig } from 'vite';
 
 // Cross-origin isolation: onnxruntime-web's threads need SharedArrayBuffer, which needs these two headers.
 export const isolation = {
@@ -11,6 +11,11 @@ export default defineConfig({
   // One page, no routes: a missing file is a 404, not index.html.
   appType: 'mpa',
   plugins: [react()],
+  // The page needs onnxruntime's WASM provider alone; src/worker/open-device.ts says where its binaries are.
+  resolve: {
+    alias: [{ find: /^onnxruntime-web$/, replacement: 'onnxruntime-web/wasm' }],
+    conditions: ['onnxruntime-web-use-extern-wasm', ...defaultClientConditions],
+  },
   server: { headers: isolation },
   preview: { headers: isolation },
   worker: { format: 'es' },

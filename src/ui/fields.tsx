@@ -1,0 +1,90 @@
+import { useEffect, useId, useState } from 'react';
+
+interface FieldProps {
+  label: string;
+  value: string;
+  hint?: string;
+  problem?: string;
+  disabled?: boolean;
+  onChange: (value: string) => void;
+}
+
+export function Select({
+  options,
+  ...field
+}: FieldProps & { options: readonly { value: string; label?: string }[] }) {
+  const { id, describedBy } = useFieldIds(field);
+  return (
+    <div className="field">
+      <label htmlFor={id}>{field.label}</label>
+      <select
+        id={id}
+        value={field.value}
+        disabled={field.disabled}
+        aria-describedby={describedBy}
+        aria-invalid={field.problem !== undefined}
+        onChange={(event) => field.onChange(event.target.value)}
+      >
+        {options.map(({ value, label }) => (
+          <option key={value} value={value}>
+            {label ?? value}
+          </option>
+        ))}
+      </select>
+      <Notes id={id} {...field} />
+    </div>
+  );
+}
+
+/** A line of text, a number most often; what is typed stays as it is, right or wrong. */
+export function TextField(field: FieldProps) {
+  const { id, describedBy } = useFieldIds(field);
+  const [draft, setDraft] = useState(field.value);
+  // The value changes from outside too: another preset, a reset.
+  useEffect(() => setDraft(field.value), [field.value]);
+  return (
+    <div className="field">
+      <label htmlFor={id}>{field.label}</label>
+      <input
+        id={id}
+        value={draft}
+        disabled={field.disabled}
+        inputMode="decimal"
+        autoComplete="off"
+        spellCheck={false}
+        aria-describedby={describedBy}
+        aria-invalid={field.problem !== undefined}
+        onChange={(event) => {
+          setDraft(event.target.value);
+          field.onChange(event.target.value);
+        }}
+      />
+      <Notes id={id} {...field} />
+    </div>
+  );
+}
+
+function useFieldIds({ hint, problem }: FieldProps) {
+  const id = useId();
+  const described = [problem !== undefined && `${id}-problem`, hint !== undefined && `${id}-hint`].filter(
+    Boolean,
+  );
+  return { id, describedBy: described.length ? described.join(' ') : undefined };
+}
+
+function Notes({ id, hint, problem }: Pick<FieldProps, 'hint' | 'problem'> & { id: string }) {
+  return (
+    <>
+      {problem !== undefined && (
+        <p className="problem" id={`${id}-problem`} role="alert">
+          {problem}
+        </p>
+      )}
+      {hint !== undefined && (
+        <p className="hint" id={`${id}-hint`}>
+          {hint}
+        </p>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,34 @@
+/** Numbers as people read them. */
+
+/** 0.4234 → "42 %". */
+export const percent = (share: number, digits = 0) => `${(100 * share).toFixed(digits)} %`;
+
+/** About three significant digits, with an exponent where they would be far from the point. */
+export function short(value: number | null | undefined): string {
+  if (value === null || value === undefined) return '–';
+  if (!Number.isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  if (size === 0) return '0';
+  if (size < 1e-3 || size >= 1e6) return value.toExponential(1).replace('-', '−').replace('e−', 'e−');
+  if (size >= 100) return minus(value.toFixed(0));
+  return minus(value.toFixed(size >= 10 ? 1 : size >= 1 ? 2 : 3));
+}
+
+/** "+0.71", "−0.35": the sign is always there. */
+export const signed = (value: number) => (value > 0 ? `+${value.toFixed(2)}` : minus(value.toFixed(2)));
+
+/** "45 s", "2 min 5 s", "1 h 3 min". */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+/** "1.2 million". */
+export function count(value: number): string {
+  if (value >= 1e6) return `${(value / 1e6).toFixed(1)} million`;
+  return Math.round(value).toLocaleString('en');
+}
+
+const minus = (text: string) => text.replace('-', '−');

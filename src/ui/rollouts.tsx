@@ -1,0 +1,126 @@
+import { useState } from 'react';
+import type { CompletionView, GroupView } from '../worker/protocol.ts';
+import { short, signed } from './format.ts';
+import { Pixels } from './pixels.tsx';
+
+const shownAtFirst = 2;
+
+/** The last step's prompts with their completions; before the first step, what will be asked. */
+export function Rollouts({ groups, step }: { groups: readonly GroupView[]; step: number | undefined }) {
+  const [all, setAll] = useState(false);
+  const shown = all ? groups : groups.slice(0, step === undefined ? groups.length : shownAtFirst);
+  return (
+    <section className="panel rollouts" aria-labelledby="rollouts-title">
+      <h2 id="rollouts-title">{step === undefined ? 'What will be asked' : `Rollouts of step ${step}`}</h2>
+      {step !== undefined && (
+        <p className="hint">
+          Each prompt is answered several times. The advantage says how much better than its group’s mean an
+          answer did. A token is tinted by how much masking the image changes what the model would write there
+          (its own perception KL):{' '}
+          <span className="token tint-sample">strongly tinted words looked at the picture</span>.
+        </p>
+      )}
+      <div className={step === undefined ? 'samples' : 'groups'}>
+        {shown.map((group) => (
+          <Group key={group.id} group={group} />
+        ))}
+      </div>
+      {step !== undefined && groups.length > shownAtFirst && (
+        <button type="button" onClick={() => setAll(!all)}>
+          {all ? 'Show fewer prompts' : `Show all ${groups.length} prompts`}
+        </button>
+      )}
+    </section>
+  );
+}
+
+const dependency = {
+  low: 'the text gives the answer mostly away',
+  medium: 'the text hints at an answer',
+  high: 'only the image tells',
+};
+
+function Group({ group }: { group: GroupView }) {
+  return (
+    <article className="group">
+      <div className="images">
+        <figure>
+          <Pixels image={group.image} label={`Image of the prompt “${group.prompt}”`} />
+          <figcaption>image</figcaption>
+        </figure>
+        {group.masked && (
+          <figure>
+            <Pixels image={group.masked} label="The same image, masked" />
+            <figcaption>masked</figcaption>
+          </figure>
+        )}
+      </div>
+      <div className="text">
+        <h3>{group.prompt}</h3>
+        <p className="hint">
+          Right answer: <b>{group.answer}</b>. Vision dependency {group.visionDependency}:{' '}
+          {dependency[group.visionDependency]}.
+        </p>
+        {group.completions.length > 0 && <Completions completions={group.completions} />}
+      </div>
+    </article>
+  );
+}
+
+function Completions({ completions }: { completions: readonly CompletionView[] }) {
+  return (
+    <div className="scroll">
+      <table className="completions">
+        <thead>
+          <tr>
+            <th scope="col">Advantage</th>
+            {completions[0].rewards.map(({ name }) => (
+              <th scope="col" key={name}>
+                {name}
+              </th>
+            ))}
+            <th scope="col">Completion</th>
+          </tr>
+        </thead>
+        <tbody>
+          {completions.map((completion, k) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: completions have no name but their rank
+            <Row key={k} completion={completion} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Row({ completion }: { completion: CompletionView }) {
+  const { advantage, rewards, tokens, error } = completion;
+  const side = advantage > 0 ? 'plus' : advantage < 0 ? 'minus' : 'even';
+  return (
+    <tr>
+      <td className={`advantage ${side}`}>{signed(advantage)}</td>
+      {rewards.map(({ name, value }) => (
+        <td key={name} className="value">
+          {short(value)}
+        </td>
+      ))}
+      <td>
+        {tokens.map(({ text, kl, tint }, t) => (
+          <span
+            // biome-ignore lint/suspicious/noArrayIndexKey: a token is its place
+            key={t}
+            className="token"
+            style={{ '--tint': `${(100 * tint).toFixed(0)}%` } as React.CSSProperties}
+            title={kl === null ? text : `${text}: perception KL ${short(kl)} nats`}
+          >
+            {readable(text)}
+          </span>
+        ))}
+        {error && <span className="verdict">{error} error</span>}
+      </td>
+    </tr>
+  );
+}
+
+/** Byte-level tokenizers write a space as Ġ and a line's end as Ċ. */
+const readable = (text: string) => text.replaceAll('Ġ', ' ').replaceAll('Ċ', '⏎');

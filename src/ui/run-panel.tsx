@@ -1,0 +1,114 @@
+import type { DeviceChoice } from '../worker/protocol.ts';
+import { Select } from './fields.tsx';
+import { count } from './format.ts';
+import { RunProgress } from './run-progress.tsx';
+import type { Session } from './session.ts';
+import { isGoing, problemOf, type State } from './state.ts';
+
+const devices: readonly { value: DeviceChoice; label: string }[] = [
+  { value: 'auto', label: 'auto (GPU where there is one)' },
+  { value: 'webgpu', label: 'webgpu' },
+  { value: 'cpu', label: 'cpu' },
+];
+
+/** What to train and on what, the buttons, and how far it is. */
+export function RunPanel({ session, state }: { session: Session; state: State }) {
+  const { catalogue, form, loaded, validation, pending } = state;
+  const going = isGoing(state);
+  const busy = pending !== undefined || state.loading !== undefined;
+  const preset = catalogue?.presets.find(({ name }) => name === form.preset);
+  const task = catalogue?.tasks.find(({ name }) => name === form.task);
+  const start = async (begin: () => Promise<boolean>) => {
+    if (!(await begin())) focusFirstProblem();
+  };
+  return (
+    <section className="panel run" aria-labelledby="run-title">
+      <h2 id="run-title">Train</h2>
+      <div className="choices">
+        <Select
+          label="Preset"
+          value={form.preset}
+          options={(catalogue?.presets ?? [{ name: form.preset }]).map(({ name }) => ({ value: name }))}
+          disabled={going || !catalogue}
+          hint={preset?.source}
+          onChange={(value) => void session.choose({ preset: value })}
+        />
+        <Select
+          label="Task"
+          value={form.task}
+          options={(catalogue?.tasks ?? [{ name: form.task }]).map(({ name }) => ({ value: name }))}
+          disabled={going || !catalogue || !loaded}
+          hint={task?.meaning}
+          problem={problemOf(validation, 'task')}
+          onChange={(value) => void session.choose({ task: value })}
+        />
+        <Select
+          label="Device"
+          value={form.device}
+          options={devices}
+          disabled={going || busy}
+          hint={loaded ? `${loaded.device.label}.` : undefined}
+          onChange={(value) => void session.choose({ device: value as DeviceChoice })}
+        />
+      </div>
+      {loaded && (
+        <p className="loaded">
+          <strong>{loaded.model}</strong>, {count(loaded.parameters)} parameters
+          {validation && validation.promptsPerStep > 0 && (
+            <>
+              ; each step answers {short(validation.promptsPerStep)} prompts{' '}
+              {short(validation.completionsPerStep / validation.promptsPerStep)} times
+            </>
+          )}
+          .
+        </p>
+      )}
+      {loaded?.notice && <p className="notice">{loaded.notice}</p>}
+      <div className="buttons">
+        <button
+          type="button"
+          className="primary"
+          disabled={!loaded || busy || going}
+          onClick={() => void start(() => session.start())}
+        >
+          {state.run === 'none' || going ? 'Train with PAPO' : 'Train again from the start'}
+        </button>
+        {state.run === 'paused' ? (
+          <button type="button" disabled={busy} onClick={() => void session.resume()}>
+            Resume
+          </button>
+        ) : (
+          <button
+            type="button"
+            disabled={state.run !== 'running' || busy}
+            onClick={() => void session.pause()}
+          >
+            Pause
+          </button>
+        )}
+        <button
+          type="button"
+          disabled={!loaded || busy || state.run === 'running'}
+          onClick={() => void start(() => session.step())}
+        >
+          Single step
+        </button>
+        <button type="button" disabled={!going || pending === 'stop'} onClick={() => void session.stop()}>
+          Stop
+        </button>
+      </div>
+      <RunProgress state={state} />
+    </section>
+  );
+}
+
+const short = (value: number) => (Number.isInteger(value) ? String(value) : value.toFixed(1));
+
+/** A start that a setting prevents puts the reader where the mistake is. */
+function focusFirstProblem(): void {
+  requestAnimationFrame(() => {
+    const field = document.querySelector<HTMLElement>('[aria-invalid="true"]');
+    field?.closest('details')?.setAttribute('open', '');
+    field?.focus();
+  });
+}

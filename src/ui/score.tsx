@@ -1,0 +1,80 @@
+import type { HeldOut } from '../worker/protocol.ts';
+import { percent } from './format.ts';
+
+const causes = [
+  { key: 'sound', label: 'no error' },
+  { key: 'perception', label: 'perception' },
+  { key: 'reasoning', label: 'reasoning' },
+  { key: 'format', label: 'format' },
+] as const;
+
+/** Held-out accuracy before training and now, and what goes wrong. */
+export function Score({ heldOut }: { heldOut: readonly HeldOut[] }) {
+  const before = heldOut[0];
+  const now = heldOut.length > 1 ? heldOut[heldOut.length - 1] : undefined;
+  return (
+    <section className="panel score" aria-labelledby="score-title">
+      <h2 id="score-title">Held-out accuracy</h2>
+      <p className="big" data-testid="score">
+        <Figure label="before training" value={before} />
+        <span className="arrow" aria-hidden="true">
+          →
+        </span>
+        <Figure label={now ? `after ${now.step} steps` : 'now'} value={now} />
+      </p>
+      {before ? (
+        <>
+          <p className="hint">
+            {before.questions} questions that training never sees, answered once each by sampling. First error
+            by cause:
+          </p>
+          <Causes label="before" heldOut={before} />
+          {now && <Causes label="now" heldOut={now} />}
+          <ul className="key">
+            {causes.map(({ key, label }) => (
+              <li key={key}>
+                <span className={`swatch ${key}`} aria-hidden="true" /> {label}
+              </li>
+            ))}
+          </ul>
+        </>
+      ) : (
+        <p className="hint">
+          Measured before the first step and as training goes on, on questions about pictures that training
+          never sees.
+        </p>
+      )}
+    </section>
+  );
+}
+
+function Figure({ label, value }: { label: string; value: HeldOut | undefined }) {
+  return (
+    <span className="number">
+      <strong>{value ? percent(value.accuracy) : '– %'}</strong>
+      <small>
+        {value && `± ${percent(value.accuracyError)} `}
+        {label}
+      </small>
+    </span>
+  );
+}
+
+function Causes({ label, heldOut }: { label: string; heldOut: HeldOut }) {
+  const words = causes.map(({ key, label: name }) => `${name} ${percent(heldOut.shares[key])}`).join(', ');
+  return (
+    <div className="causes">
+      <span>{label}</span>
+      <div className="stack" role="img" aria-label={`${label}: ${words}`}>
+        {causes.map(({ key }) => {
+          const share = heldOut.shares[key];
+          return share > 0 ? (
+            <span key={key} className={key} style={{ flexGrow: share }} title={`${key} ${percent(share)}`}>
+              {share >= 0.08 && percent(share)}
+            </span>
+          ) : null;
+        })}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,124 @@
+/** What the page offers, and what it makes of what a user typed. */
+import { kinds, type TaskKind, type TaskName, tasks } from '../data/tasks.ts';
+import { UserError } from '../errors.ts';
+import {
+  describeSetting,
+  parseConfig,
+  type ResolvedConfig,
+  SETTING_NAMES,
+  SETTINGS,
+} from '../papo/config.ts';
+import { findPreset, PRESET_NAMES, PRESETS } from '../papo/presets.ts';
+import type { Settings } from '../papo/settings.ts';
+import type { Catalogue, Problem, RunRequest, Validation } from './protocol.ts';
+
+/**
+ * Where a preset says nothing: the built-in tasks have no last prompt, so a run needs a number of steps; the page
+ * draws a held-out curve; and papo-nano's answers are short.
+ */
+const pageSettings: Partial<Settings> = {
+  max_steps: 100,
+  eval_steps: 20,
+  num_eval_samples: 128,
+  max_completion_length: 16,
+};
+
+export function catalogue(): Catalogue {
+  return {
+    settings: SETTING_NAMES.map((name) => {
+      const { meaning, range, group } = describeSetting(name);
+      const options = (SETTINGS[name].schema as { options?: unknown }).options;
+      return {
+        name,
+        meaning,
+        range,
+        group,
+        ...(isTexts(options) && { options }),
+      };
+    }),
+    presets: PRESET_NAMES.map((name) => ({ name, source: PRESETS[name].source })),
+    tasks: (Object.keys(tasks) as TaskName[]).map((name) => ({ name, meaning: describeTask(name) })),
+  };
+}
+
+const isTexts = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((entry) => typeof entry === 'string');
+
+function describeTask(name: TaskName): string {
+  const asked = Object.keys(tasks[name]) as TaskKind[];
+  const hard = asked.filter((kind) => kinds[kind].level === 'hard').length;
+  const level =
+    hard === 0 ? 'what papo-nano was warmed up for' : hard === asked.length ? 'harder' : 'both levels';
+  return `${asked.join(', ')} (${level})`;
+}
+
+export type Checked = { readonly config?: ResolvedConfig; readonly validation: Validation };
+
+/** The settings of a request, or its problems by field. */
+export function check({ preset, task, settings }: RunRequest): Checked {
+  const given = Object.fromEntries(Object.entries(settings).map(([name, text]) => [name, readValue(text)]));
+  const own = findPreset(preset)?.settings ?? {};
+  const base = Object.fromEntries(Object.entries(pageSettings).filter(([name]) => !Object.hasOwn(own, name)));
+  const problems: Problem[] = [];
+  if (!Object.hasOwn(tasks, task))
+    problems.push({
+      field: 'task',
+      message: `expected one of ${Object.keys(tasks).join(', ')}, got "${task}".`,
+    });
+  const attempt = (input: Record<string, unknown>): ResolvedConfig | undefined => {
+    try {
+      return parseConfig(input, preset);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      problems.push(...readProblems(error.message));
+      return undefined;
+    }
+  };
+  const plain = attempt(base);
+  const config = plain && attempt({ ...base, ...given });
+  if (config && config.max_steps < 1)
+    problems.push({
+      field: 'max_steps',
+      message: 'expected at least 1: the built-in tasks have no last prompt.',
+    });
+  const shown = config ?? plain;
+  const generation = shown?.generation_batch_size ?? 0;
+  return {
+    config: problems.length === 0 ? config : undefined,
+    validation: {
+      problems,
+      warnings: config?.warnings ?? [],
+      preset: plain ? asTexts(plain) : {},
+      values: shown ? asTexts(shown) : {},
+      completionsPerStep: generation,
+      promptsPerStep: shown ? generation / shown.num_generations : 0,
+    },
+  };
+}
+
+/** Numbers, booleans, null and lists as JSON; everything else is text. */
+function readValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text.trim();
+  }
+}
+
+function asTexts(config: ResolvedConfig): Record<string, string> {
+  return Object.fromEntries(
+    SETTING_NAMES.map((name) => {
+      const value = config[name];
+      return [name, typeof value === 'string' ? value : JSON.stringify(value)];
+    }),
+  );
+}
+
+/** parseConfig's message, line by line: `field: what is wrong`. */
+function readProblems(message: string): Problem[] {
+  const lines = message.includes('\n- ') ? message.split('\n- ').slice(1) : [message];
+  return lines.map((line) => {
+    const [, field, rest] = /^([a-z][a-z0-9_]*): (.*)$/s.exec(line) ?? [];
+    return field ? { field, message: rest } : { message: line };
+  });
+}

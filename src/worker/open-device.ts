@@ -1,0 +1,56 @@
+/** Which device trains: WebGPU where there is a real GPU, else the CPU, with the reason in a sentence. */
+import { get, set } from 'idb-keyval';
+import * as ort from 'onnxruntime-web';
+import glue from 'onnxruntime-web/ort-wasm-simd-threaded.mjs?url';
+import binary from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url';
+import { CpuDevice } from '../device/cpu/cpu-device.ts';
+import type { Device } from '../device/device.ts';
+import { WebgpuDevice } from '../device/webgpu/webgpu-device.ts';
+import type { DeviceChoice } from './protocol.ts';
+
+export interface OpenedDevice {
+  readonly device: Device;
+  readonly notice?: string;
+}
+
+const absolute = (path: string) => new URL(path, globalThis.location.href).href;
+// Its threads load the glue by this address; inside our bundle they would load this whole worker again.
+ort.env.wasm.wasmPaths = { mjs: absolute(glue), wasm: absolute(binary) };
+
+/** Remembers the GEMM variants measured for an adapter. Where storage is denied they are measured again. */
+const remember = {
+  get: (key: string) => get<string>(key).catch(() => undefined),
+  set: (key: string, value: string) => set(key, value).catch(() => undefined),
+};
+
+export async function openDevice(choice: DeviceChoice): Promise<OpenedDevice> {
+  if (choice === 'cpu') return { device: new CpuDevice(), notice: threadNotice() };
+  if (choice === 'webgpu') return { device: await WebgpuDevice.create({ remember }) };
+
+  const onCpu = (reason: string) => ({
+    device: new CpuDevice(),
+    notice: [`Training on the CPU: ${reason}`, threadNotice()].filter(Boolean).join(' '),
+  });
+  if (!navigator.gpu) return onCpu('this browser has no WebGPU.');
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) return onCpu('WebGPU finds no GPU here.');
+  const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
+  if (isFallbackAdapter) {
+    const name = description || [vendor, architecture].filter(Boolean).join(' ');
+    return onCpu(`WebGPU is only emulated in software here (${name}), which is slower.`);
+  }
+  try {
+    return { device: await WebgpuDevice.create({ adapter, remember }) };
+  } catch (error) {
+    return onCpu(`WebGPU could not be started. ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** Says so when the CPU device must do with one thread. */
+function threadNotice(): string | undefined {
+  if (globalThis.crossOriginIsolated) return undefined;
+  return (
+    'It runs on one thread, because the server does not send the headers Cross-Origin-Opener-Policy: same-origin ' +
+    'and Cross-Origin-Embedder-Policy: require-corp.'
+  );
+}
