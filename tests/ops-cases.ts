@@ -189,7 +189,7 @@ function rowCases(): OpCase[] {
   const place = [-1, 2, -1, 0, 1, -1, 4, 3, -1, -1, -1];
   const origin = [0, 1, 2, 3, 4].map((i) => place.indexOf(i));
   return [
-    opCase('gather', { x: normal([13, 7]), index: integers(13, 29) }, ['x'], (g, { x, index }) => ({
+    opCase('gather', { x: normal([13, 7]), index: integers(13, 131) }, ['x'], (g, { x, index }) => ({
       y: gather(g, x, index),
     })),
     opCase('gather one row', { x: normal([1, 1]), index: ints([0]) }, ['x'], (g, { x, index }) => ({
@@ -206,15 +206,15 @@ function rowCases(): OpCase[] {
     ),
     opCase(
       'placeRows',
-      { x: normal([11, 7]), images: normal([5, 7]), place: ints(place), origin: ints(origin) },
+      { x: normal([11, 67]), images: normal([5, 67]), place: ints(place), origin: ints(origin) },
       ['x', 'images'],
       (g, t) => ({ y: placeRows(g, t.x, t.images, t.place, t.origin) }),
     ),
     opCase('reshape and detach', { x: normal([6, 5]) }, ['x'], (g, { x }) => ({
       y: mul(g, reshape(g, x, [3, 10]), detach(g, reshape(g, x, [3, 10]))),
     })),
-    opCase('patchify', { images: normal([2, 3 * 6 * 6]) }, [], (g, { images }) => ({
-      y: patchify(g, images, 6, 3),
+    opCase('patchify', { images: normal([2, 3 * 12 * 12]) }, [], (g, { images }) => ({
+      y: patchify(g, images, 12, 3),
     })),
     opCase('patchify one patch', { images: normal([1, 3 * 5 * 5]) }, [], (g, { images }) => ({
       y: patchify(g, images, 5, 5),
@@ -225,7 +225,7 @@ function rowCases(): OpCase[] {
 function normCases(): OpCase[] {
   const sizes: [number, number][] = [
     [1, 1],
-    [7, 13],
+    [13, 7],
     [3, 131],
   ];
   return sizes.flatMap(([rows, d]) => [
@@ -251,11 +251,11 @@ function normCases(): OpCase[] {
 
 function activationCases(): OpCase[] {
   return [
-    opCase('gelu', { x: normal([7, 11], 2) }, ['x'], (g, { x }) => ({ y: gelu(g, x) })),
+    opCase('gelu', { x: normal([19, 41], 2) }, ['x'], (g, { x }) => ({ y: gelu(g, x) })),
     opCase('gelu far from zero', { x: floats([-60, -9, 0, 9, 60], [1, 5]) }, ['x'], (g, { x }) => ({
       y: gelu(g, x),
     })),
-    opCase('swiglu', { gate: normal([7, 11], 2), up: normal([7, 11]) }, ['gate', 'up'], (g, t) => ({
+    opCase('swiglu', { gate: normal([19, 41], 2), up: normal([19, 41]) }, ['gate', 'up'], (g, t) => ({
       y: swiglu(g, t.gate, t.up),
     })),
     opCase(
@@ -267,7 +267,7 @@ function activationCases(): OpCase[] {
     ...[
       [1, 1, 2],
       [7, 3, 6],
-      [5, 2, 32],
+      [29, 2, 32],
     ].map(([rows, heads, D]) =>
       opCase(
         `rope ${heads} heads of ${D}`,
@@ -341,7 +341,7 @@ const attentionCases: AttentionCase[] = [
   { name: 'causal', shape: attentionShape([1, 67, 1, 0], [2, 2, 8], true), padding: [0] },
   { name: 'causal, padded', shape: attentionShape([2, 11, 1, 0], [2, 1, 4], true), padding: [0, 3] },
   { name: 'groups, GQA', shape: attentionShape([2, 7, 3, 5], [4, 2, 6], true), padding: [2, 0] },
-  { name: 'groups, MQA', shape: attentionShape([1, 5, 2, 67], [3, 1, 4], true), padding: [1] },
+  { name: 'groups, MQA', shape: attentionShape([1, 5, 2, 67], [5, 1, 4], true), padding: [1] },
   {
     name: 'one completion of one token',
     shape: attentionShape([3, 2, 1, 1], [2, 2, 4], true),
@@ -386,7 +386,7 @@ function attentionOpCases(): OpCase[] {
 
 function receivedCases(): OpCase[] {
   const shapes = [
-    attentionShape([2, 37, 1, 0], [3, 3, 6], false),
+    attentionShape([2, 37, 1, 0], [9, 3, 6], false),
     attentionShape([1, 130, 1, 0], [2, 1, 4], false),
     attentionShape([1, 1, 1, 0], [1, 1, 2], false),
   ];
@@ -508,7 +508,7 @@ function bookkeepingCases(): OpCase[] {
   return [
     opCase(
       'cacheWrite',
-      { cache: normal([5, 3 * 7]), x: normal([5, 7]), turn: ints([1]) },
+      { cache: normal([101, 3 * 7]), x: normal([101, 7]), turn: ints([1]) },
       [],
       (g, { cache, x, turn }) => ({ y: cacheWrite(g, mul(g, cache, g.scalar(1)), x, turn) }),
     ),
@@ -557,17 +557,17 @@ export const opCases: readonly OpCase[] = [
 
 /** The optimizer: ops that work in place on variables, in graphs of their own. */
 export const optimizerCases: readonly OpCase[] = [
-  opCase('sumSquares', { a: normal([7, 131]), b: normal([3]), c: normal([1, 1]) }, [], (g, { a, b, c }) => ({
+  opCase('sumSquares', { a: normal([131, 67]), b: normal([3]), c: normal([1, 1]) }, [], (g, { a, b, c }) => ({
     y: sumSquares(g, [a, b, c]),
   })),
   ...[0, 1].map((maxNorm) =>
     opCase(
       `adamw, maxNorm ${maxNorm}`,
       {
-        parameter: normal([7, 13]),
-        gradient: normal([7, 13]),
-        moment1: normal([7, 13], 0.1),
-        moment2: between(0, 0.1, [7, 13]),
+        parameter: normal([7, 131]),
+        gradient: normal([7, 131]),
+        moment1: normal([7, 131], 0.1),
+        moment2: between(0, 0.1, [7, 131]),
         squares: floats([7], [1, 1]),
         step: floats([0.01, 0.271, 0.002997], [3]),
       },

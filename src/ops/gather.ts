@@ -3,6 +3,7 @@ import clearWgsl from '../../shaders/clear.wgsl?raw';
 import gatherWgsl from '../../shaders/gather_rows.wgsl?raw';
 import placeWgsl from '../../shaders/place_rows.wgsl?raw';
 import scatterWgsl from '../../shaders/scatter_add_rows.wgsl?raw';
+import scatterLinksWgsl from '../../shaders/scatter_links.wgsl?raw';
 import { mul } from './elementwise.ts';
 import { check, f32, type Graph, type Op, type Tensor } from './graph.ts';
 import { reshape } from './reshape.ts';
@@ -74,7 +75,15 @@ const scatterAddOp: Op<{ rows: number }> = {
   },
   webgpu(gpu, { inputs: [x, index], outputs: [y], attributes: { rows } }) {
     const [count, d] = x.shape;
+    const links = gpu.scratch(count * 2 * 4);
     return [
+      gpu.dispatch({
+        kernel: 'scatter_links',
+        code: scatterLinksWgsl,
+        bindings: [index, links],
+        params: [count],
+        threads: count,
+      }),
       gpu.dispatch({
         kernel: 'clear',
         code: clearWgsl,
@@ -85,9 +94,9 @@ const scatterAddOp: Op<{ rows: number }> = {
       gpu.dispatch({
         kernel: 'scatter_add_rows',
         code: scatterWgsl,
-        bindings: [x, index, y],
+        bindings: [x, index, links, y],
         params: [count, d, rows],
-        workgroups: gpu.fold(count),
+        threads: count * d,
       }),
     ];
   },
