@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { carefulDemonstration, lazyDemonstration } from '../data/demonstrators.ts';
 import { evaluate } from '../data/evaluate.ts';
 import { generateExample } from '../data/examples.ts';
+import type { TaskMix, TaskName } from '../data/tasks.ts';
 import { CpuDevice } from '../device/cpu/cpu-device.ts';
 import { Purpose, RandomStream, uniform } from '../papo/random.ts';
 import { parseVlmConfig } from '../policy/config.ts';
@@ -28,19 +29,22 @@ interface Stage {
   /** The lazy demonstrator's share, and how strongly it favours the commonest. */
   readonly lazy: number;
   readonly sharpness: number;
-  readonly imageLoss: number;
+  readonly mix: TaskName | TaskMix;
+  /** The vision stage; afterwards the tower is frozen and text is learnt, the image loss kept beside it. */
   readonly imageOnly?: boolean;
-  readonly freezeTower?: boolean;
 }
 
 const batchSize = 32;
 const maxTokens = 16;
+// Locating and reading a bar are learnt last, so they get most of the careful demonstrations.
+const carefulMix: TaskMix = { shape: 0.1, color: 0.1, add: 0.2, find: 0.3, bar: 0.3 };
 const stages: Stage[] = [
-  { name: 'vision', steps: 400, learningRate: 1e-3, lazy: 0, sharpness: 1, imageLoss: 1, imageOnly: true },
-  { name: 'text', steps: 1500, learningRate: 1e-3, lazy: 0.5, sharpness: 1, imageLoss: 0.5 },
-  { name: 'lazier', steps: 120, learningRate: 5e-4, lazy: 0.65, sharpness: 4, imageLoss: 0.5 },
+  { name: 'vision', steps: 250, learningRate: 2e-3, mix: 'shapes', lazy: 0, sharpness: 1, imageOnly: true },
+  { name: 'careful', steps: 1400, learningRate: 1.5e-3, mix: carefulMix, lazy: 0, sharpness: 1 },
+  { name: 'lazy', steps: 200, learningRate: 5e-4, mix: 'shapes', lazy: 0.65, sharpness: 2 },
 ];
 const warmUpSteps = 30;
+const evaluationExamples = 256;
 
 export async function main(args: string[]): Promise<number> {
   const { values } = parseArgs({
@@ -48,19 +52,23 @@ export async function main(args: string[]): Promise<number> {
     options: {
       seed: { type: 'string', default: '1' },
       out: { type: 'string', default: 'public/models/papo-nano' },
-      stages: { type: 'string' },
-      eval: { type: 'string', default: '200' },
+      // To go on from a folder that an earlier stage left: --from DIR --first 2 (stages count from 0).
+      from: { type: 'string' },
+      first: { type: 'string', default: '0' },
     },
   });
   const seed = Number(values.seed);
-  if (values.stages) Object.assign(stages, JSON.parse(values.stages));
-  const folder = await loadModelFolder(filesWithoutWeights('public/models/papo-nano', seed));
+  const folder = await loadModelFolder(
+    values.from ? nodeFiles(values.from) : filesWithoutWeights('public/models/papo-nano', seed),
+  );
   const policy = Policy.create(new CpuDevice({ threads: 2 }), folder);
   const started = Date.now();
-  const total = stages.reduce((a, s) => a + s.steps, 0);
+  const first = Number(values.first);
+  const before = stages.slice(0, first).reduce((a, s) => a + s.steps, 0);
+  const total = stages.reduce((a, s) => a + s.steps, 0) - before;
   let done = 0;
-  for (const stage of stages) {
-    const trainable = policy.trainable({ freezeVisionTower: stage.freezeTower });
+  for (const stage of stages.slice(first)) {
+    const trainable = policy.trainable({ freezeVisionTower: !stage.imageOnly });
     const optimizer = await Optimizer.create(policy.device, policy.weights, trainable, {
       beta1: 0.9,
       beta2: 0.98,
@@ -72,16 +80,13 @@ export async function main(args: string[]): Promise<number> {
     let [loss, imageLoss] = [0, 0];
     for (let step = 0; step < stage.steps; step++) {
       const batch = Array.from({ length: batchSize }, (_, i) =>
-        demonstrate(seed, done * batchSize + i, stage),
+        demonstrate(seed, (before + done) * batchSize + i, stage),
       );
       // Linear warm-up, then a cosine down to a tenth.
       const warm = Math.min(1, (step + 1) / warmUpSteps);
       const rate = stage.learningRate * warm * (0.1 + 0.45 * (1 + Math.cos((Math.PI * step) / stage.steps)));
-      const { imageOnly } = stage;
-      const result = await warmUp.step(batch, rate, {
-        imageLoss: stage.imageLoss,
-        ...(imageOnly && { imageOnly }),
-      });
+      const options = stage.imageOnly ? { imageLoss: 1, imageOnly: true } : { imageLoss: 0.5 };
+      const result = await warmUp.step(batch, rate, options);
       loss = step ? 0.95 * loss + 0.05 * result.loss : result.loss;
       imageLoss = step ? 0.95 * imageLoss + 0.05 * result.imageLoss : result.imageLoss;
       done++;
@@ -93,23 +98,20 @@ export async function main(args: string[]): Promise<number> {
             `${(elapsed / done).toFixed(3)} s/step  ${Math.round(left)} s left`,
         );
       }
-      if (!imageOnly && (step + 1) % 300 === 0) await report(policy, Number(values.eval));
+      if (!stage.imageOnly && (step + 1) % 300 === 0) await report(policy, evaluationExamples);
     }
-    if (!stage.imageOnly) await report(policy, Number(values.eval));
+    if (!stage.imageOnly) await report(policy, evaluationExamples);
     optimizer.dispose();
+    // After every stage, so that a run which is cut off can go on.
+    const weights = (await policy.readWeights()) as typeof folder.weights;
+    await saveModelFolder(values.out, { ...folder, weights }, { dtype: 'bfloat16' });
   }
-  const weights = new Map(await policy.readWeights());
-  await saveModelFolder(
-    values.out,
-    { ...folder, weights: weights as typeof folder.weights },
-    { dtype: 'bfloat16' },
-  );
   console.log(`written to ${values.out} after ${Math.round((Date.now() - started) / 1000)} s`);
   return 0;
 }
 
-function demonstrate(seed: number, index: number, { lazy, sharpness }: Stage): Demonstration {
-  const example = generateExample(seed, 'train', index, 'shapes');
+function demonstrate(seed: number, index: number, { mix, lazy, sharpness }: Stage): Demonstration {
+  const example = generateExample(seed, 'train', index, mix);
   const isLazy = uniform(seed, Purpose.demonstration, index, 0) < lazy;
   const random = new RandomStream(seed, Purpose.demonstration, index, 1);
   return {
