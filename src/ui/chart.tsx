@@ -96,6 +96,20 @@ function lastOf(history: History, name: string): number | null {
   return history.columns.get(name)?.findLast((value) => value !== null) ?? null;
 }
 
+/** A range with some air, for flat curves and none at all too. */
+function roomy(min: number | null, max: number | null): [number, number] {
+  if (min === null || max === null) return [0, 1];
+  const air = 0.06 * (max - min) || 0.1 * Math.abs(max) || 0.5;
+  return [min >= 0 && min - air < 0 ? 0 : min - air, max + air];
+}
+
+/** Ticks are round numbers: no more digits than they have. */
+const tickText = (tick: number) => {
+  const size = Math.abs(tick);
+  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return tick.toExponential(0).replaceAll('-', '−');
+  return String(Number(tick.toPrecision(3))).replace('-', '−');
+};
+
 function options(element: HTMLElement, series: readonly Series[], isShare: boolean): uPlot.Options {
   const css = getComputedStyle(element);
   const color = (name: string) => css.getPropertyValue(name).trim();
@@ -112,10 +126,13 @@ function options(element: HTMLElement, series: readonly Series[], isShare: boole
     padding: [8, 10, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: 'papo' }, drag: { x: false, y: false }, y: false },
-    scales: { x: { time: false }, y: isShare ? { range: [0, 1] } : {} },
+    scales: {
+      x: { time: false, range: (_, min, max) => [min ?? 0, Math.max(max ?? 0, 10)] },
+      y: { range: isShare ? [0, 1] : (_, min, max) => roomy(min, max) },
+    },
     axes: [
       { ...axis, size: 26, space: 40, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] },
-      { ...axis, size: 46, space: 28, values: (_, ticks) => ticks.map((tick) => short(tick)) },
+      { ...axis, size: 46, space: 28, values: (_, ticks) => ticks.map(tickText) },
     ],
     series: [
       {},

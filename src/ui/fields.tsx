@@ -6,6 +6,8 @@ interface FieldProps {
   hint?: string;
   problem?: string;
   disabled?: boolean;
+  /** Short remarks beside the label. */
+  tags?: readonly string[];
   onChange: (value: string) => void;
 }
 
@@ -16,7 +18,7 @@ export function Select({
   const { id, describedBy } = useFieldIds(field);
   return (
     <div className="field">
-      <label htmlFor={id}>{field.label}</label>
+      <Label id={id} {...field} />
       <select
         id={id}
         value={field.value}
@@ -44,7 +46,7 @@ export function TextField(field: FieldProps) {
   useEffect(() => setDraft(field.value), [field.value]);
   return (
     <div className="field">
-      <label htmlFor={id}>{field.label}</label>
+      <Label id={id} {...field} />
       <input
         id={id}
         value={draft}
@@ -60,6 +62,19 @@ export function TextField(field: FieldProps) {
         }}
       />
       <Notes id={id} {...field} />
+    </div>
+  );
+}
+
+function Label({ id, label, tags = [] }: Pick<FieldProps, 'label' | 'tags'> & { id: string }) {
+  return (
+    <div className="label-row">
+      <label htmlFor={id}>{label}</label>
+      {tags.map((tag) => (
+        <span className="tag" key={tag}>
+          {tag}
+        </span>
+      ))}
     </div>
   );
 }

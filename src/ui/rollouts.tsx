@@ -123,4 +123,4 @@ function Row({ completion }: { completion: CompletionView }) {
 }
 
 /** Byte-level tokenizers write a space as Ġ and a line's end as Ċ. */
-const readable = (text: string) => text.replaceAll('Ġ', ' ').replaceAll('Ċ', '⏎');
+const readable = (text: string) => text.replaceAll('Ġ', ' ').replaceAll(/Ċ|\n/g, '⏎');

@@ -80,13 +80,15 @@ function Setting({ info, session, state }: { info: SettingInfo; session: Session
     label: name,
     value: given ?? preset,
     problem: withName(name, problemOf(validation, name)),
+    tags: [
+      ...(isLive && isGoing(state) ? ['live'] : []),
+      ...(given === undefined ? [] : [`preset: ${preset}`]),
+    ],
     disabled: isGoing(state) && !isLive,
     onChange: (value: string) => void session.edit(name, value),
   };
   return (
     <div className={given === undefined ? 'setting' : 'setting changed'}>
-      {isLive && isGoing(state) && <span className="tag">live</span>}
-      {given !== undefined && <span className="tag">preset: {preset}</span>}
       {options ? (
         <Select {...field} options={options.map((value) => ({ value }))} hint={meaning} />
       ) : (

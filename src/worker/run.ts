@@ -7,19 +7,22 @@ import { type LiveSettings, Trainer } from '../papo/trainer.ts';
 import type { Policy } from '../policy/policy.ts';
 import { rewardFunction } from '../rewards/rewards.ts';
 import { Pace } from './pace.ts';
-import type { RunEvent, RunState } from './protocol.ts';
+import type { Activity, RunEvent, RunState } from './protocol.ts';
+import type { Timings } from './timings.ts';
 import { groupView, heldOutView } from './views.ts';
 
 export interface RunOptions {
   readonly policy: Policy;
   readonly config: ResolvedConfig;
   readonly task: TaskName;
+  readonly timings: Timings;
   readonly emit: (event: RunEvent) => void;
   /** Updates before the first pause. */
   readonly steps?: number;
 }
 
 const rewardName = 'boxed_answer';
+const firstStep = 'first step';
 
 /** What ends a run before its last step. */
 class Stopped extends Error {}
@@ -67,7 +70,7 @@ export class Run {
     this.enter('running');
     let trainer: Trainer | undefined;
     try {
-      this.activity('compiling', null);
+      this.activity('compiling');
       trainer = await Trainer.create({
         policy,
         config,
@@ -90,15 +93,16 @@ export class Run {
   }
 
   private async train(trainer: Trainer): Promise<void> {
-    const { policy, config, emit } = this.options;
+    const { policy, config, emit, timings } = this.options;
     const { max_steps: total, eval_steps: every } = config;
     const isEvaluated = (step: number) => step === total || (every !== null && step % every === 0);
-    this.activity('compiling', null);
     while (trainer.step < total) {
       await this.gate(true);
+      if (trainer.step === 0) this.activity('compiling', timings.expected(firstStep));
       const report = await trainer.update(this.live);
       this.allowance--;
       const { step, metrics } = report;
+      if (step === 1) timings.record(firstStep, report.timing.total / 1000);
       this.pace.add(step, report.timing.total / 1000, metrics.num_tokens);
       let evaluationsLeft = 0;
       for (let s = step; s <= total; s++) if (isEvaluated(s)) evaluationsLeft++;
@@ -111,15 +115,17 @@ export class Run {
         progress: this.pace.progress(step, total, evaluationsLeft),
       });
       if (isEvaluated(step)) await this.evaluate(step);
-      else if (step === 1) this.activity('training', null);
+      else if (step === 1) this.activity('training');
     }
   }
 
   private async evaluate(step: number): Promise<void> {
-    const { policy, config, task, emit } = this.options;
-    this.activity('evaluating', this.pace.evaluation);
-    await this.breathe();
+    const { policy, config, task, emit, timings } = this.options;
     const questions = config.num_eval_samples;
+    // The first one of a run compiles its pass.
+    const part = `${step === 0 ? 'first evaluation' : 'evaluation'} of ${questions}`;
+    this.activity('evaluating', timings.expected(part));
+    await this.breathe();
     const started = performance.now();
     const evaluation = await evaluate(policy, {
       task,
@@ -128,10 +134,11 @@ export class Run {
       maxTokens: config.max_completion_length,
       temperature: config.temperature,
     });
-    // The first one compiles, so it says little about the next.
-    if (step > 0) this.pace.evaluation = (performance.now() - started) / 1000;
+    const seconds = (performance.now() - started) / 1000;
+    timings.record(part, seconds);
+    if (step > 0) this.pace.evaluation = seconds;
     emit({ type: 'evaluation', heldOut: heldOutView(step, questions, evaluation) });
-    this.activity(step === 0 ? 'compiling' : 'training', null);
+    this.activity('training');
   }
 
   /** Between updates: lets messages in, waits while paused, throws when stopped. */
@@ -159,7 +166,7 @@ export class Run {
     this.options.emit({ type: 'state', state });
   }
 
-  private activity(activity: 'compiling' | 'evaluating' | 'training', expectedSeconds: number | null): void {
+  private activity(activity: Activity, expectedSeconds: number | null = null): void {
     this.options.emit({ type: 'activity', activity, expectedSeconds });
   }
 }

@@ -21,6 +21,7 @@ import {
   type Validation,
 } from './protocol.ts';
 import { Run } from './run.ts';
+import { Timings } from './timings.ts';
 import { buffersOf, exampleView } from './views.ts';
 
 /** Files that a folder of this project has; only for the share that has been read. */
@@ -30,6 +31,7 @@ export class Service implements TrainingService {
   private device?: Device;
   private folder?: ModelFolder;
   private policy?: Policy;
+  private timings?: Timings;
   private run?: Run;
   private request?: RunRequest;
   /** The run that goes on, to its end. */
@@ -50,6 +52,7 @@ export class Service implements TrainingService {
     onProgress({ message: 'Looking for a device', fraction: 0 });
     const { device, notice } = await openDevice(choice);
     this.device = device;
+    this.timings = await Timings.open(device.label);
     this.folder = await loadModelFolder(watched(urlFiles(url), onProgress));
     onProgress({ message: `Placing the weights on ${device.label}`, fraction: 0.95 });
     this.policy = Policy.create(device, this.folder);
@@ -66,8 +69,9 @@ export class Service implements TrainingService {
   }
 
   start(request: RunRequest, onEvent: (event: RunEvent) => void, steps?: number): Validation {
-    const { device, folder } = this;
-    if (!device || !folder) throw new UserError('No model is loaded, so there is nothing to train.');
+    const { device, folder, timings } = this;
+    if (!device || !folder || !timings)
+      throw new UserError('No model is loaded, so there is nothing to train.');
     if (this.run && !this.run.isOver)
       throw new UserError('A run is going on; stop it before another starts.');
     const { config, validation } = check(request);
@@ -79,7 +83,7 @@ export class Service implements TrainingService {
     this.request = request;
     const emit = (event: RunEvent) =>
       onEvent(event.type === 'step' ? transfer(event, buffersOf(event.groups)) : event);
-    const run = new Run({ policy, config, task: request.task as TaskName, emit, steps });
+    const run = new Run({ policy, config, task: request.task as TaskName, timings, emit, steps });
     this.run = run;
     this.running = run.start();
     return validation;

@@ -1,0 +1,205 @@
+/** The page as a visitor meets it, in Chromium without a GPU. */
+import type { Locator, Page } from 'playwright';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Site, serveSite } from './site.ts';
+
+let site: Site;
+
+beforeAll(async () => {
+  site = await serveSite();
+});
+
+afterAll(async () => {
+  await site?.close();
+});
+
+const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
+const field = (page: Page, name: string) => page.getByLabel(name, { exact: true });
+const textOf = async (element: Locator) => (await element.textContent()) ?? '';
+const status = (page: Page) => page.getByTestId('status');
+
+async function waitForStatus(page: Page, text: RegExp, timeout = 90_000): Promise<void> {
+  await status(page).filter({ hasText: text }).waitFor({ timeout });
+}
+
+/** Opens every group of settings, and types. */
+async function setAll(page: Page, settings: Record<string, string>): Promise<void> {
+  await page.evaluate(() => {
+    for (const details of document.querySelectorAll('.settings details')) details.setAttribute('open', '');
+  });
+  for (const [name, value] of Object.entries(settings)) await field(page, name).fill(value);
+}
+
+async function stepsDone(page: Page): Promise<number> {
+  return Number(/Step (\d+)/.exec(await textOf(status(page)))?.[1]);
+}
+
+// Two prompts a step, so that two slow cores get through it in seconds.
+const small = {
+  per_device_train_batch_size: '16',
+  num_eval_samples: '16',
+  eval_steps: '2',
+  max_steps: '6',
+};
+
+describe('the page', () => {
+  it('trains, pauses, steps and stops, on the CPU where WebGPU is software', async () => {
+    const { page, errors } = await site.open();
+    await waitForStatus(page, /^Ready/);
+    expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+    const cores = await page.evaluate(() => navigator.hardwareConcurrency);
+    const label = await textOf(page.getByText(/^CPU \(onnxruntime-web/));
+    expect(label).toContain(cores === 1 ? '1 thread' : `${Math.min(cores, 8)} threads`);
+    expect(await textOf(page.locator('.run .notice'))).toMatch(
+      /Training on the CPU: .*(software|no GPU|no WebGPU)/,
+    );
+    expect(await page.getByText(/papo-nano, .* parameters/).count()).toBe(1);
+
+    await setAll(page, small);
+    expect(await page.locator('.setting.changed').count()).toBe(4);
+    await button(page, 'Train with PAPO').click();
+    await waitForStatus(page, /^Step [2-9]/);
+    await button(page, 'Pause').click();
+    await waitForStatus(page, /paused/);
+
+    // Curves have their numbers, and drew something.
+    const reward = page.getByRole('img', { name: /^Reward over [2-9] steps\. Last values: mean [0-9.−]+\./ });
+    expect(await reward.count()).toBe(1);
+    for (const title of [
+      'Accuracy',
+      'Perception KL',
+      'Entropy',
+      'Loss',
+      'Gradient norm',
+      'Completion length',
+    ]) {
+      const name = await page
+        .getByRole('img', { name: new RegExp(`^${title} over`) })
+        .getAttribute('aria-label');
+      expect(name, title).not.toContain('–');
+    }
+    expect(await drawnPixels(page, '.plot canvas')).toBeGreaterThan(100);
+    // Rollouts: two images that differ, eight completions, highest advantage first.
+    const group = page.locator('.rollouts .group').first();
+    expect(await group.locator('canvas').count()).toBe(2);
+    const pictures = await group
+      .locator('canvas')
+      .evaluateAll((all) => all.map((canvas) => (canvas as HTMLCanvasElement).toDataURL()));
+    expect(pictures[0]).not.toBe(pictures[1]);
+    const advantages = (await group.locator('.advantage').allTextContents()).map((text) =>
+      Number(text.replace('−', '-')),
+    );
+    expect(advantages).toHaveLength(8);
+    expect(advantages).toEqual([...advantages].sort((a, b) => b - a));
+    expect(await group.locator('.token').count()).toBeGreaterThan(8);
+    // Held-out accuracy before and now, as shares of 16 questions.
+    const score = await textOf(page.getByTestId('score'));
+    expect(score.match(/\d+ %± \d+ %/g)).toHaveLength(2);
+
+    // Paused means paused.
+    const paused = await stepsDone(page);
+    await page.waitForTimeout(1500);
+    expect(await stepsDone(page)).toBe(paused);
+    await button(page, 'Single step').click();
+    await waitForStatus(page, new RegExp(`^Step ${paused + 1} of 6, paused`));
+    await page.waitForTimeout(1000);
+    expect(await stepsDone(page)).toBe(paused + 1);
+
+    // A live setting changes the next update; one that is not live cannot be touched.
+    expect(await field(page, 'mask_ratio').isDisabled()).toBe(true);
+    await field(page, 'learning_rate').fill('0');
+    await page.locator('.setting.changed', { hasText: 'learning_rate' }).waitFor();
+    await button(page, 'Stop').click();
+    await waitForStatus(page, /stopped/);
+    expect(await button(page, 'Pause').isDisabled()).toBe(true);
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
+  it('starts a stopped run over from the same weights, and finishes', async () => {
+    const { page, errors } = await site.open();
+    await waitForStatus(page, /^Ready/);
+    await setAll(page, { ...small, max_steps: '2', eval_steps: '1' });
+    await button(page, 'Single step').click();
+    await waitForStatus(page, /^Step 1 of 2, paused/);
+    const first = await numbersOf(page);
+    await button(page, 'Stop').click();
+    await waitForStatus(page, /stopped/);
+    await button(page, 'Train again from the start').click();
+    await waitForStatus(page, /^Step 2 of 2, finished/);
+    await page.getByText('The same numbers as a table').click();
+    const again = await numbersOf(page);
+    expect(again.slice(0, 2)).toEqual(first);
+    expect(await textOf(page.getByRole('status'))).toMatch(/^Training is finished\. Held-out accuracy \d+ %/);
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
+  it('names the field of a wrong setting and does not start', async () => {
+    const { page, errors } = await site.open();
+    await waitForStatus(page, /^Ready/);
+    await setAll(page, { mask_ratio: '2', num_generations: '7' });
+    const problems = page.locator('.settings .problem');
+    await problems.first().waitFor();
+    // Fields are judged one by one first, then together.
+    expect(await problems.allTextContents()).toEqual([
+      'mask_ratio: expected a number, at least 0 and at most 1, got 2.',
+    ]);
+    await button(page, 'Train with PAPO').click();
+    await page.locator('[aria-invalid="true"]:focus').waitFor();
+    expect(await field(page, 'mask_ratio').evaluate((input) => input === document.activeElement)).toBe(true);
+    await field(page, 'mask_ratio').fill('0.5');
+    await page.getByText('num_generations: expected a divisor of the generation batch').waitFor();
+    await field(page, 'learning_rate').fill('fast');
+    await page.getByText('learning_rate: expected a number, at least 0, got "fast".').waitFor();
+    expect(await textOf(status(page))).toMatch(/^Ready/);
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
+  it('says what is wrong with a model that is not there', async () => {
+    const { page } = await site.open('?model=models/nowhere/');
+    const alert = page.getByRole('alert');
+    await alert.waitFor();
+    expect(await textOf(alert)).toMatch(/models\/nowhere\/ has no config\.json/);
+    expect(await button(page, 'Train with PAPO').isDisabled()).toBe(true);
+    await page.close();
+  });
+
+  it('takes a step on WebGPU when asked to', async () => {
+    const { page, errors } = await site.open();
+    await waitForStatus(page, /^Ready/);
+    await field(page, 'Device').selectOption('webgpu');
+    await page.getByText(/^WebGPU \(.*\)\.$/).waitFor({ timeout: 60_000 });
+    await waitForStatus(page, /^Ready/);
+    await setAll(page, { num_generations: '2', per_device_train_batch_size: '2', num_eval_samples: '1' });
+    await button(page, 'Single step').click();
+    await waitForStatus(page, /^Step 1 of 100, paused/, 180_000);
+    const loss = await page.getByRole('img', { name: /^Loss over 1 steps/ }).getAttribute('aria-label');
+    expect(loss).toMatch(/loss −?\d/);
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+});
+
+/** Pixels of the canvases that are not transparent. */
+function drawnPixels(page: Page, selector: string): Promise<number> {
+  return page.locator(selector).evaluateAll((all) =>
+    Math.min(
+      ...all.map((element) => {
+        const { width, height } = element as HTMLCanvasElement;
+        const { data } = (element as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height);
+        let drawn = 0;
+        for (let i = 3; i < data.length; i += 4) if (data[i] > 0) drawn++;
+        return drawn;
+      }),
+    ),
+  );
+}
+
+/** The table of the last steps, row by row. */
+function numbersOf(page: Page): Promise<string[]> {
+  return page
+    .locator('.curves tbody tr')
+    .evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent).join(' ')));
+}

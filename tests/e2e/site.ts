@@ -1,0 +1,55 @@
+/** The built page on a server, and a Chromium to look at it. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Browser, chromium, type Page } from 'playwright';
+import { build, preview } from 'vite';
+
+const root = join(import.meta.dirname, '../..');
+// WebGPU through SwiftShader, and no traffic of the browser's own.
+const args = [
+  '--no-sandbox',
+  '--enable-unsafe-webgpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
+];
+
+export interface Site {
+  /** A page whose console errors, exceptions and failed requests are kept. */
+  open(path?: string): Promise<{ page: Page; errors: string[] }>;
+  close(): Promise<void>;
+}
+
+export async function serveSite(): Promise<Site> {
+  const outDir = await mkdtemp(join(tmpdir(), 'papo-web-site-'));
+  await build({ root, logLevel: 'warn', build: { outDir, emptyOutDir: true } });
+  const server = await preview({ root, logLevel: 'warn', build: { outDir }, preview: { port: 0 } });
+  const url = server.resolvedUrls!.local[0];
+  const browser: Browser = await chromium.launch({
+    executablePath: process.env.CHROME_PATH ?? '/usr/bin/chromium',
+    args,
+  });
+  return {
+    async open(path = '') {
+      const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+      const errors: string[] = [];
+      page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+      page.on('pageerror', (error) => errors.push(error.message));
+      page.on('requestfailed', (request) => errors.push(`${request.url()} ${request.failure()?.errorText}`));
+      // Nothing may be fetched from anywhere else: the page works offline.
+      page.on('request', (request) => {
+        if (/^https?:/.test(request.url()) && !request.url().startsWith(url))
+          errors.push(`a request to ${request.url()}`);
+      });
+      await page.goto(url + path);
+      return { page, errors };
+    },
+    async close() {
+      await browser.close();
+      await server.close();
+      await rm(outDir, { recursive: true, force: true });
+    },
+  };
+}
