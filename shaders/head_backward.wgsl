@@ -11,7 +11,7 @@ struct Params { first: u32, count: u32, rows: u32, vocabulary: u32, views: u32 }
 @group(0) @binding(3) var<storage, read> temperature: array<f32>;
 @group(0) @binding(4) var<storage, read> packed: array<f32>;
 
-const LANES = 128u;
+const LANES = 64u;
 
 // The part of dz that log p(y) and the entropy of one view make.
 fn own_term(row: u32, probability: f32, logp: f32, hot: f32) -> f32 {
@@ -38,7 +38,6 @@ fn main(
   let shift = packed[at * 6u] - logits[original + chosen] * rate;
   let masked_shift = packed[masked_at * 6u] - logits[masked + chosen] * rate;
   // All lanes must have read the target's logits before one overwrites them.
-  storageBarrier();
   workgroupBarrier();
   let kl = packed[at * 6u + 4u];
   let dkl = packed[at * 6u + 5u];

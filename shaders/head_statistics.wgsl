@@ -1,7 +1,8 @@
 // Statistics of the distributions softmax(logits / temperature) of `count` rows in each of 1 or 2 views:
 // logp[r] = log p(target), entropy[r] = -sum p log p, and kl = sum p (log p - log q) between the views (0 with one view).
 // logits [views * count, V] holds rows first ... first + count of each view; the outputs have `rows` rows a view.
-// One workgroup a row of both views: log-sum-exp first, then the sums.
+// One workgroup a row of both views, in three walks: the greatest logit, the sum of exponentials, the sums.
+// After each walk every lane joins the parts of all lanes: one barrier instead of a tree of them.
 struct Params { first: u32, count: u32, rows: u32, vocabulary: u32, views: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
@@ -11,15 +12,12 @@ struct Params { first: u32, count: u32, rows: u32, vocabulary: u32, views: u32 }
 @group(0) @binding(5) var<storage, read_write> entropy: array<f32>;
 @group(0) @binding(6) var<storage, read_write> kl: array<f32>;
 
-const LANES = 128u;
-// Maximum and sum of exponentials of the original, then of the masked view; later the three sums.
-var<workgroup> shares: array<vec4f, LANES>;
-
-// Two (maximum, sum of exp(z - maximum)) of parts of a row, joined.
-fn join(a: vec2f, b: vec2f) -> vec2f {
-  let top = max(a.x, b.x);
-  return vec2f(top, a.y * exp(a.x - top) + b.y * exp(b.x - top));
-}
+const LANES = 64u;
+// Parts of the lanes; x of the original, y of the masked view.
+var<workgroup> tops: array<vec2f, LANES>;
+var<workgroup> masses: array<vec2f, LANES>;
+// Both entropies, and KL.
+var<workgroup> sums: array<vec3f, LANES>;
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -34,51 +32,43 @@ fn main(
   let masked = select(row, p.count + row, p.views == 2u) * p.vocabulary;
   let rate = 1.0 / temperature[0];
 
-  var a = vec2f(-3.4e38, 0.0);
-  var b = vec2f(-3.4e38, 0.0);
+  var top = vec2f(-3.4e38);
   for (var v = lane; v < p.vocabulary; v += LANES) {
-    a = join(a, vec2f(logits[original + v] * rate, 1.0));
-    if (p.views == 2u) { b = join(b, vec2f(logits[masked + v] * rate, 1.0)); }
+    top = max(top, vec2f(logits[original + v], logits[masked + v]) * rate);
   }
-  shares[lane] = vec4f(a, b);
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) {
-      let mine = shares[lane];
-      let other = shares[lane + half];
-      shares[lane] = vec4f(join(mine.xy, other.xy), join(mine.zw, other.zw));
-    }
-  }
+  tops[lane] = top;
   workgroupBarrier();
-  let joined = shares[0];
-  workgroupBarrier();
-  let lse = vec2f(joined.x + log(joined.y), select(joined.x + log(joined.y), joined.z + log(joined.w), p.views == 2u));
+  for (var i = 0u; i < LANES; i++) { top = max(top, tops[i]); }
 
-  // Entropies of both views, and KL.
-  var sums = vec4f();
+  var mass = vec2f();
   for (var v = lane; v < p.vocabulary; v += LANES) {
-    let logp = logits[original + v] * rate - lse.x;
-    sums.x -= exp(logp) * logp;
-    if (p.views == 2u) {
-      let logq = logits[masked + v] * rate - lse.y;
-      sums.y -= exp(logq) * logq;
-      sums.z += exp(logp) * (logp - logq);
-    }
+    mass += exp(vec2f(logits[original + v], logits[masked + v]) * rate - top);
   }
-  shares[lane] = sums;
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) { shares[lane] += shares[lane + half]; }
+  masses[lane] = mass;
+  workgroupBarrier();
+  var all_mass = vec2f();
+  for (var i = 0u; i < LANES; i++) { all_mass += masses[i]; }
+  let lse = top + log(all_mass);
+
+  var sum = vec3f();
+  for (var v = lane; v < p.vocabulary; v += LANES) {
+    let logp = vec2f(logits[original + v], logits[masked + v]) * rate - lse;
+    let probability = exp(logp);
+    sum += vec3f(-probability * logp, probability.x * (logp.x - logp.y));
   }
+  sums[lane] = sum;
+  workgroupBarrier();
   if (lane == 0u) {
+    var statistics = vec3f();
+    for (var i = 0u; i < LANES; i++) { statistics += sums[i]; }
     let at = p.first + row;
     let chosen = u32(targets[at]);
     logps[at] = logits[original + chosen] * rate - lse.x;
-    entropy[at] = shares[0].x;
-    kl[at] = shares[0].z;
+    entropy[at] = statistics.x;
+    kl[at] = statistics.z;
     if (p.views == 2u) {
       logps[p.rows + at] = logits[masked + chosen] * rate - lse.y;
-      entropy[p.rows + at] = shares[0].y;
+      entropy[p.rows + at] = statistics.y;
     }
   }
 }

@@ -9,18 +9,9 @@ struct Params { rows: u32, d: u32, epsilon: f32 }
 @group(0) @binding(5) var<storage, read_write> xhat: array<f32>;
 @group(0) @binding(6) var<storage, read_write> rstd: array<f32>;
 
+// A lane's part of the sum, then of the sum of squares. Each lane adds all parts up: a barrier instead of a tree of them.
 var<workgroup> sums: array<f32, 64>;
-
-fn total(lane: u32, value: f32) -> f32 {
-  workgroupBarrier();
-  sums[lane] = value;
-  for (var half = 32u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) { sums[lane] += sums[lane + half]; }
-  }
-  workgroupBarrier();
-  return sums[0];
-}
+var<workgroup> squares: array<f32, 64>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -33,13 +24,21 @@ fn main(
   let first = row * p.d;
   var sum = 0.0;
   for (var c = lane; c < p.d; c += 64u) { sum += x[first + c]; }
-  let mean = total(lane, sum) / f32(p.d);
-  var squares = 0.0;
+  sums[lane] = sum;
+  workgroupBarrier();
+  var total = 0.0;
+  for (var i = 0u; i < 64u; i++) { total += sums[i]; }
+  let mean = total / f32(p.d);
+  var square = 0.0;
   for (var c = lane; c < p.d; c += 64u) {
     let centred = x[first + c] - mean;
-    squares += centred * centred;
+    square += centred * centred;
   }
-  let scale = inverseSqrt(total(lane, squares) / f32(p.d) + p.epsilon);
+  squares[lane] = square;
+  workgroupBarrier();
+  var variance = 0.0;
+  for (var i = 0u; i < 64u; i++) { variance += squares[i] / f32(p.d); }
+  let scale = inverseSqrt(variance + p.epsilon);
   for (var c = lane; c < p.d; c += 64u) {
     let normal = (x[first + c] - mean) * scale;
     xhat[first + c] = normal;

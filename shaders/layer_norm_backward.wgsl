@@ -7,7 +7,7 @@ struct Params { rows: u32, d: u32 }
 @group(0) @binding(4) var<storage, read> weight: array<f32>;
 @group(0) @binding(5) var<storage, read_write> dx: array<f32>;
 
-// The sums of g and of g * xhat.
+// A lane's parts of the sums of g and of g * xhat. Each lane adds all parts up: one barrier instead of a tree of them.
 var<workgroup> sums: array<vec2f, 64>;
 
 @compute @workgroup_size(64)
@@ -25,12 +25,10 @@ fn main(
     sum += vec2f(g, g * xhat[first + c]);
   }
   sums[lane] = sum;
-  for (var half = 32u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) { sums[lane] += sums[lane + half]; }
-  }
   workgroupBarrier();
-  let mean = sums[0] / f32(p.d);
+  var total = vec2f();
+  for (var i = 0u; i < 64u; i++) { total += sums[i]; }
+  let mean = total / f32(p.d);
   for (var c = lane; c < p.d; c += 64u) {
     dx[first + c] = rstd[row] * (dy[first + c] * weight[c] - mean.x - xhat[first + c] * mean.y);
   }

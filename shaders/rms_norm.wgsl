@@ -6,6 +6,7 @@ struct Params { rows: u32, d: u32, epsilon: f32 }
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 @group(0) @binding(4) var<storage, read_write> rstd: array<f32>;
 
+// A lane's part of the sum. Each lane adds all parts up: one barrier instead of a tree of them.
 var<workgroup> sums: array<f32, 64>;
 
 @compute @workgroup_size(64)
@@ -20,12 +21,10 @@ fn main(
   var squares = 0.0;
   for (var c = lane; c < p.d; c += 64u) { squares += x[first + c] * x[first + c]; }
   sums[lane] = squares;
-  for (var half = 32u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) { sums[lane] += sums[lane + half]; }
-  }
   workgroupBarrier();
-  let scale = inverseSqrt(sums[0] / f32(p.d) + p.epsilon);
+  var total = 0.0;
+  for (var i = 0u; i < 64u; i++) { total += sums[i]; }
+  let scale = inverseSqrt(total / f32(p.d) + p.epsilon);
   for (var c = lane; c < p.d; c += 64u) { y[first + c] = x[first + c] * scale * weight[c]; }
   if (lane == 0u) { rstd[row] = scale; }
 }

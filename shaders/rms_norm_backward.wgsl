@@ -9,6 +9,7 @@ struct Params { rows: u32, d: u32 }
 @group(0) @binding(5) var<storage, read_write> dx: array<f32>;
 @group(0) @binding(6) var<storage, read_write> dyxhat: array<f32>;
 
+// A lane's part of the sum. Each lane adds all parts up: one barrier instead of a tree of them.
 var<workgroup> sums: array<f32, 64>;
 
 @compute @workgroup_size(64)
@@ -25,12 +26,10 @@ fn main(
   var sum = 0.0;
   for (var c = lane; c < p.d; c += 64u) { sum += dy[first + c] * weight[c] * (x[first + c] * scale); }
   sums[lane] = sum;
-  for (var half = 32u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) { sums[lane] += sums[lane + half]; }
-  }
   workgroupBarrier();
-  let mean = sums[0] / f32(p.d);
+  var total = 0.0;
+  for (var i = 0u; i < 64u; i++) { total += sums[i]; }
+  let mean = total / f32(p.d);
   for (var c = lane; c < p.d; c += 64u) {
     let normal = x[first + c] * scale;
     dx[first + c] = scale * (dy[first + c] * weight[c] - normal * mean);
