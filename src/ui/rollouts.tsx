@@ -69,42 +69,37 @@ function Group({ group }: { group: GroupView }) {
 
 function Completions({ completions }: { completions: readonly CompletionView[] }) {
   return (
-    <div className="scroll">
-      <table className="completions">
-        <thead>
-          <tr>
-            <th scope="col">Advantage</th>
-            {completions[0].rewards.map(({ name }) => (
-              <th scope="col" key={name}>
-                {name}
-              </th>
-            ))}
-            <th scope="col">Completion</th>
-          </tr>
-        </thead>
-        <tbody>
-          {completions.map((completion, k) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: completions have no name but their rank
-            <Row key={k} completion={completion} />
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <>
+      <p className="completion-head hint" aria-hidden="true">
+        <span>Advantage</span> <span>Rewards</span> <span>Completion</span>
+      </p>
+      <ol className="completions">
+        {completions.map((completion, k) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: completions have no name but their rank
+          <Completion key={k} completion={completion} />
+        ))}
+      </ol>
+    </>
   );
 }
 
-function Row({ completion }: { completion: CompletionView }) {
+function Completion({ completion }: { completion: CompletionView }) {
   const { advantage, rewards, tokens, error } = completion;
   const side = advantage > 0 ? 'plus' : advantage < 0 ? 'minus' : 'even';
   return (
-    <tr>
-      <td className={`advantage ${side}`}>{signed(advantage)}</td>
-      {rewards.map(({ name, value }) => (
-        <td key={name} className="value">
-          {short(value)}
-        </td>
-      ))}
-      <td>
+    <li>
+      <span>
+        <span className="visually-hidden">Advantage </span>
+        <b className={`advantage ${side}`}>{signed(advantage)}</b>
+      </span>
+      <span className="rewards">
+        {rewards.map(({ name, value }) => (
+          <span key={name}>
+            {name} <b>{short(value)}</b>
+          </span>
+        ))}
+      </span>
+      <span className="answer">
         {tokens.map(({ text, kl, tint }, t) => (
           <span
             // biome-ignore lint/suspicious/noArrayIndexKey: a token is its place
@@ -117,8 +112,8 @@ function Row({ completion }: { completion: CompletionView }) {
           </span>
         ))}
         {error && <span className="verdict">{error} error</span>}
-      </td>
-    </tr>
+      </span>
+    </li>
   );
 }
 

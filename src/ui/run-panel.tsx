@@ -6,7 +6,7 @@ import type { Session } from './session.ts';
 import { isGoing, problemOf, type State } from './state.ts';
 
 const devices: readonly { value: DeviceChoice; label: string }[] = [
-  { value: 'auto', label: 'auto (GPU where there is one)' },
+  { value: 'auto', label: 'auto (GPU if there is one)' },
   { value: 'webgpu', label: 'webgpu' },
   { value: 'cpu', label: 'cpu' },
 ];

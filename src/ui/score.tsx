@@ -53,8 +53,8 @@ function Figure({ label, value }: { label: string; value: HeldOut | undefined })
     <span className="number">
       <strong>{value ? percent(value.accuracy) : '– %'}</strong>
       <small>
-        {value && `± ${percent(value.accuracyError)} `}
         {label}
+        {value && ` (± ${percent(value.accuracyError)})`}
       </small>
     </span>
   );

@@ -113,7 +113,7 @@ export class Session {
 
   private newClient(): Client {
     return startWorker((message) =>
-      this.fail(`The worker that trains broke down: ${message}. Load the page again to go on.`),
+      this.fail(`The worker that trains broke down: ${message}. Load the model again to go on.`),
     );
   }
 

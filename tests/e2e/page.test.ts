@@ -94,7 +94,7 @@ describe('the page', () => {
     expect(await group.locator('.token').count()).toBeGreaterThan(8);
     // Held-out accuracy before and now, as shares of 16 questions.
     const score = await textOf(page.getByTestId('score'));
-    expect(score.match(/\d+ %± \d+ %/g)).toHaveLength(2);
+    expect(score.match(/\d+ %(before training|after \d steps) \(± \d+ %\)/g)).toHaveLength(2);
 
     // Paused means paused.
     const paused = await stepsDone(page);
