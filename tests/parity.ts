@@ -3,6 +3,7 @@ import type { Device } from '../src/device/device.ts';
 import { UserError } from '../src/errors.ts';
 import { partialGradients } from '../src/ops/backward.ts';
 import { div, mul, neg } from '../src/ops/elementwise.ts';
+import { Graph } from '../src/ops/graph.ts';
 import { head } from '../src/ops/head.ts';
 import { linear } from '../src/ops/linear.ts';
 import { sum } from '../src/ops/reduce.ts';
@@ -13,7 +14,6 @@ import { policyGraph } from '../src/policy/policy-graph.ts';
 import { patchSaliency } from '../src/policy/vision.ts';
 import { loadModelFolder, type ModelFiles } from '../src/store/hf-folder.ts';
 import { readSafetensors, toFloat32, toInt32 } from '../src/store/safetensors.ts';
-import { Graph } from '../src/ops/graph.ts';
 
 export interface ParityError {
   readonly name: string;
@@ -62,8 +62,13 @@ export async function parityErrors(device: Device, files: ModelFiles): Promise<P
     pixelValues: pixels.subarray(b * pixelCount, (b + 1) * pixelCount),
   }));
   // Row r predicts token r + 1.
-  const targets = Int32Array.from({ length: B * L }, (_, r) => ((r + 1) % L ? Math.max(labels[r + 1], 0) : 0));
-  const targetMask = Float32Array.from({ length: B * L }, (_, r) => +((r + 1) % L !== 0 && labels[r + 1] >= 0));
+  const targets = Int32Array.from({ length: B * L }, (_, r) =>
+    (r + 1) % L ? Math.max(labels[r + 1], 0) : 0,
+  );
+  const targetMask = Float32Array.from(
+    { length: B * L },
+    (_, r) => +((r + 1) % L !== 0 && labels[r + 1] >= 0),
+  );
 
   const policy = policyGraph(config, counts);
   const { g } = policy;
@@ -108,7 +113,10 @@ export async function parityErrors(device: Device, files: ModelFiles): Promise<P
     const s = new Graph();
     const images = s.input('images', [B, pixelCount]);
     const shapes = parameterShapes(config);
-    s.output('saliency', patchSaliency(s, (name) => s.variable(name, shapes.get(name)!), config, images));
+    s.output(
+      'saliency',
+      patchSaliency(s, (name) => s.variable(name, shapes.get(name)!), config, images),
+    );
     const saliencyProgram = await device.compile(s, [store]);
     const { saliency: found } = await saliencyProgram.run({ images: pixels });
     errors.push({ name: 'vision_attention_received', error: relativeError(found, toFloat32(saliency)) });
