@@ -22,5 +22,9 @@ export default defineConfig({
   // One page served from the same machine: a second chunk would save nothing, so no warning about size.
   build: { target: 'es2023', chunkSizeWarningLimit: 4000 },
   // Its .wasm and worker files are found relative to its own module, so it must not be pre-bundled.
-  optimizeDeps: { exclude: ['onnxruntime-web'] },
+  optimizeDeps: {
+    exclude: ['onnxruntime-web'],
+    // Found late, inside the worker: without this the first visit to a development server reloads the page.
+    include: ['@huggingface/jinja', '@huggingface/tokenizers', 'idb-keyval', 'protobufjs', 'zod'],
+  },
 });

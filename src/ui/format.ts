@@ -8,8 +8,8 @@ export function short(value: number | null | undefined): string {
   if (value === null || value === undefined) return '–';
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
-  if (size === 0) return '0';
-  if (size < 1e-3 || size >= 1e6) return value.toExponential(1).replace('-', '−').replace('e−', 'e−');
+  if (Number.isInteger(value) && size < 1e6) return minus(String(value));
+  if (size < 1e-3 || size >= 1e6) return value.toExponential(1).replaceAll('-', '−');
   if (size >= 100) return minus(value.toFixed(0));
   return minus(value.toFixed(size >= 10 ? 1 : size >= 1 ? 2 : 3));
 }

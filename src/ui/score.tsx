@@ -33,7 +33,11 @@ export function Score({ heldOut }: { heldOut: readonly HeldOut[] }) {
           <ul className="key">
             {causes.map(({ key, label }) => (
               <li key={key}>
-                <span className={`swatch ${key}`} aria-hidden="true" /> {label}
+                <span className={`swatch ${key}`} aria-hidden="true" /> {label}{' '}
+                <b>
+                  {percent(before.shares[key])}
+                  {now && ` → ${percent(now.shares[key])}`}
+                </b>
               </li>
             ))}
           </ul>
@@ -54,7 +58,11 @@ function Figure({ label, value }: { label: string; value: HeldOut | undefined })
       <strong>{value ? percent(value.accuracy) : '– %'}</strong>
       <small>
         {label}
-        {value && ` (± ${percent(value.accuracyError)})`}
+        {value && (
+          <>
+            <br />± {percent(value.accuracyError)}
+          </>
+        )}
       </small>
     </span>
   );
