@@ -189,7 +189,10 @@ const headBackwardOp: Op<HeadAttributes> = {
         }),
       );
     const dz = b.node('Div', [terms.reduce((a, c) => b.node('Add', [a, c])), b.name(temperature)]);
-    return [b.node('Gemm', [dz, b.name(weight)]), b.node('Gemm', [dz, b.name(hidden)], { transA: 1 })];
+    return [
+      b.node('Gemm', [dz, b.name(weight)]),
+      b.node('MatMul', [b.transpose(dz, [1, 0]), b.name(hidden)]),
+    ];
   },
   webgpu: (gpu, { inputs, outputs, attributes: { views } }) =>
     headBackwardDispatches(gpu, inputs, outputs, views),
