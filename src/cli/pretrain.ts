@@ -101,6 +101,7 @@ export async function main(args: string[]): Promise<number> {
       if (!stage.imageOnly && (step + 1) % 300 === 0) await report(policy, evaluationExamples);
     }
     if (!stage.imageOnly) await report(policy, evaluationExamples);
+    warmUp.dispose();
     optimizer.dispose();
     // After every stage, so that a run which is cut off can go on.
     const weights = (await policy.readWeights()) as typeof folder.weights;

@@ -5,7 +5,7 @@
 
 import type { Example } from '../data/examples.ts';
 import { expectedCellContents } from '../data/render.ts';
-import type { RunOutputs } from '../device/device.ts';
+import type { Program, RunOutputs } from '../device/device.ts';
 import { UserError } from '../errors.ts';
 import { imageTokens } from './config.ts';
 import { layout, roundUp } from './layout.ts';
@@ -20,6 +20,9 @@ export interface Demonstration {
 }
 
 export class WarmUp {
+  /** Compiled passes; they write into this optimizer's gradients, so the policy's cache is not the place. */
+  private readonly programs = new Map<string, Promise<Program>>();
+
   constructor(
     private readonly policy: Policy,
     private readonly optimizer: Optimizer,
@@ -40,11 +43,15 @@ export class WarmUp {
     const L = Math.max(this.prefixLength, roundUp(Math.max(...prompts.map((p) => p.ids.length)), 8));
     const counts = { prefixes: P, prefixLength: L, group: 1, completionLength: T };
     const labels = 3;
-    const program = await policy.program(
-      `supervised ${JSON.stringify([counts, options])}`,
-      () => supervisedGraph(policy.config, counts, this.trainable, { ...options, imageLabels: labels }),
-      [policy.weights, this.optimizer.store],
-    );
+    const key = JSON.stringify([counts, options]);
+    if (!this.programs.has(key)) {
+      const graph = supervisedGraph(policy.config, counts, this.trainable, {
+        ...options,
+        imageLabels: labels,
+      });
+      this.programs.set(key, policy.device.compile(graph, [policy.weights, this.optimizer.store]));
+    }
+    const program = await this.programs.get(key)!;
     const completions = new Int32Array(P * T).fill(policy.text.padTokenId);
     const target_mask = new Float32Array(P * T);
     batch.forEach(({ text }, p) => {
@@ -98,5 +105,9 @@ export class WarmUp {
       this.words.set(text, id);
     }
     return id;
+  }
+
+  dispose(): void {
+    for (const program of this.programs.values()) void program.then((p) => p.dispose());
   }
 }
