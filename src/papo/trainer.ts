@@ -5,8 +5,9 @@
 import { diagnose } from '../data/diagnose.ts';
 import type { Example } from '../data/examples.ts';
 import type { RasterImage } from '../data/raster.ts';
-import type { RunInputs, RunOutputs, Store } from '../device/device.ts';
+import type { Program, RunInputs, RunOutputs, Store } from '../device/device.ts';
 import { UserError } from '../errors.ts';
+import type { Graph } from '../ops/graph.ts';
 import { layout, type PolicyPrompt, roundUp } from '../policy/layout.ts';
 import { Optimizer } from '../policy/optimizer.ts';
 import { type PassShape, passCounts, scoreGraph, trainingGraph } from '../policy/papo-pass.ts';
@@ -69,8 +70,12 @@ interface Generation {
   readonly prefixLength: number;
   /** Completion numbers of each micro-batch. */
   readonly microBatches: number[][];
+  /** The sampling temperature: log-probs of these completions are always taken at it. */
+  readonly temperature: number;
+  /** By micro-batch, [B, T] each: π_old, the reference, and π_old on the masked images (see scoresMasked). */
   readonly oldLogps: Map<number, Float32Array>;
   readonly refLogps: Map<number, Float32Array>;
+  readonly maskedLogps: Map<number, Float32Array>;
   readonly metrics: Record<string, number>;
 }
 
@@ -84,8 +89,14 @@ export class Trainer {
   private readonly plan: BatchPlan;
   /** Completions of one prompt that share a prefix in a micro-batch: whole groups where they fit. */
   private readonly unit: number;
-  private readonly views: 1 | 2;
+  /**
+   * The authors take the masked view's log-probs once a generation, before its updates, as constants
+   * (fsdp_workers.py:675-693, dp_actor.py:193): under their objective so do we, where the policy moves in between.
+   */
+  private readonly scoresMasked: boolean;
   private tokensSeen = 0;
+  /** Passes that hold the settings, the optimizer's gradients or the reference: the policy's cache outlives these. */
+  private readonly programs = new Map<string, Promise<Program>>();
 
   private constructor(
     private readonly options: TrainerOptions,
@@ -96,12 +107,23 @@ export class Trainer {
     const { config } = options;
     this.plan = planBatches(config);
     this.unit = gcd(this.plan.microBatchSize, config.num_generations);
-    this.views = config.perception_loss_weight > 0 || config.der_loss_weight2 > 0 ? 2 : 1;
+    this.scoresMasked =
+      config.objective === 'authors' && config.detach_masked_branch && this.plan.needsOldLogps;
   }
 
   static async create(options: TrainerOptions): Promise<Trainer> {
     const { policy, config, reward_funcs } = options;
-    if (Object.keys(reward_funcs).length === 0) throw new UserError('reward_funcs: at least one is needed');
+    const functions = Object.keys(reward_funcs).length;
+    if (functions === 0) throw new UserError('reward_funcs: at least one is needed');
+    const weights = config.reward_weights?.length ?? functions;
+    if (weights !== functions)
+      throw new UserError(
+        `reward_weights: expected ${functions}, one per reward function (${Object.keys(reward_funcs).join(', ')}), got ${weights}`,
+      );
+    if (config.max_steps < 1)
+      throw new UserError(
+        `max_steps: expected at least 1, because the prompts have no end that epochs could count; got ${config.max_steps}`,
+      );
     const trainable = policy.trainable({ freezeVisionTower: config.freeze_vision_tower });
     const optimizer = await Optimizer.create(policy.device, policy.weights, trainable, {
       beta1: config.adam_beta1,
@@ -123,7 +145,8 @@ export class Trainer {
 
   /** One optimizer update. Settings that may change while running are read here: learning rate, γ, η, temperature. */
   async update(live: Partial<LiveSettings> = {}): Promise<StepReport> {
-    const config: ResolvedConfig = { ...this.options.config, ...live };
+    const given = Object.fromEntries(Object.entries(live).filter(([, value]) => value !== undefined));
+    const config: ResolvedConfig = { ...this.options.config, ...given };
     const timing = { rollout: 0, score: 0, train: 0, optimizer: 0, total: 0 };
     const started = performance.now();
     const timed = async <T>(part: keyof typeof timing, work: () => Promise<T>): Promise<T> => {
@@ -153,6 +176,9 @@ export class Trainer {
       metrics.push(scalars(out));
       last = { generation, order: generation.microBatches[batch], kl: out.kl_exact };
     }
+    // Before the optimizer: a loss that is no number would leave weights that are none.
+    const losses = merge(metrics);
+    if (!Number.isFinite(losses.loss)) throw notFinite('loss', this.step + 1, config);
     this.microSteps += parts.length;
 
     const warmup = warmupUpdates(config.warmup_steps, config.max_steps);
@@ -161,17 +187,14 @@ export class Trainer {
     const grad_norm = await timed('optimizer', () => this.optimizer.update(learning_rate));
     this.step++;
     timing.total = performance.now() - started;
-    if (!Number.isFinite(grad_norm))
-      throw new UserError(
-        `step ${this.step}: the gradient is not finite; lower learning_rate (${config.learning_rate}) or perception_loss_weight (${config.perception_loss_weight})`,
-      );
+    if (!Number.isFinite(grad_norm)) throw notFinite('gradient', this.step, config);
 
     const { generation } = last!;
     return {
       step: this.step,
       metrics: {
-        ...generation.metrics,
-        ...merge(metrics),
+        ...merge([...new Set(parts.map((p) => p.generation.metrics))]),
+        ...losses,
         grad_norm,
         learning_rate,
         num_tokens: this.tokensSeen,
@@ -251,8 +274,10 @@ export class Trainer {
         this.plan,
         this.plan.stepsPerGeneration > 1 ? order : order.map((_, i) => i),
       ),
+      temperature: config.temperature,
       oldLogps: new Map(),
       refLogps: new Map(),
+      maskedLogps: new Map(),
       metrics: {
         ...advantages.metrics,
         ...completionMetrics(completions),
@@ -327,9 +352,26 @@ export class Trainer {
     };
   }
 
-  /** The inputs that scoring and training have in common. */
-  private inputs(generation: Generation, batch: number, shape: PassShape, config: ResolvedConfig): RunInputs {
-    const { policy } = this.options;
+  /** A compiled pass of this trainer, made once a key. */
+  private program(key: string, build: () => Graph, stores: readonly Store[]): Promise<Program> {
+    let program = this.programs.get(key);
+    if (!program) {
+      program = this.options.policy.device.compile(build(), stores);
+      // A failed compilation must not be remembered.
+      program.catch(() => this.programs.delete(key));
+      this.programs.set(key, program);
+    }
+    return program;
+  }
+
+  /** The inputs that scoring and training have in common; `views` holds the prompts of each view of the shape. */
+  private inputs(
+    generation: Generation,
+    batch: number,
+    shape: PassShape,
+    views: readonly PolicyPrompt[][],
+  ): RunInputs {
+    const { policy, config } = this.options;
     const order = generation.microBatches[batch];
     const T = shape.completionLength;
     const of = (prompts: PolicyPrompt[]) =>
@@ -340,11 +382,10 @@ export class Trainer {
     const ids = gatherRows(generation.completions.ids, order, T);
     const both = new Int32Array(ids.length * shape.views);
     for (let v = 0; v < shape.views; v++) both.set(ids, v * ids.length);
-    const prompts = [...of(generation.prompts), ...(shape.views === 2 ? of(generation.maskedPrompts) : [])];
     return {
-      ...layout(policy.config, passCounts(shape), prompts, policy.text.padTokenId, both),
+      ...layout(policy.config, passCounts(shape), views.flatMap(of), policy.text.padTokenId, both),
       targets: ids,
-      temperature: Float32Array.of(config.temperature),
+      temperature: Float32Array.of(generation.temperature),
     };
   }
 
@@ -352,15 +393,21 @@ export class Trainer {
   private async score(generation: Generation, config: ResolvedConfig): Promise<void> {
     const { policy } = this.options;
     const shape = this.shape(generation, 1);
-    const run = async (name: string, stores: readonly Store[], batch: number) => {
-      const key = `score ${name} ${JSON.stringify(shape)}`;
-      const program = await policy.program(key, () => scoreGraph(policy.config, shape), stores);
-      const out = await program.run(this.inputs(generation, batch, shape, config));
+    const key = `score ${JSON.stringify(shape)}`;
+    const build = () => scoreGraph(policy.config, shape);
+    const run = async (program: Program, batch: number, prompts = generation.prompts) => {
+      const out = await program.run(this.inputs(generation, batch, shape, [prompts]));
       return Float32Array.from(out.per_token_logps);
     };
     for (let b = 0; b < generation.microBatches.length; b++) {
-      if (this.plan.needsOldLogps) generation.oldLogps.set(b, await run('policy', [policy.weights], b));
-      if (this.reference) generation.refLogps.set(b, await run('reference', [this.reference], b));
+      if (this.plan.needsOldLogps) {
+        const program = await policy.program(key, build);
+        generation.oldLogps.set(b, await run(program, b));
+        if (this.scoresMasked && needsMasked(config))
+          generation.maskedLogps.set(b, await run(program, b, generation.maskedPrompts));
+      }
+      if (this.reference)
+        generation.refLogps.set(b, await run(await this.program(key, build, [this.reference]), b));
     }
   }
 
@@ -372,33 +419,45 @@ export class Trainer {
     config: ResolvedConfig,
   ): Promise<RunOutputs> {
     const { policy } = this.options;
-    const shape = this.shape(generation, this.views);
+    const maskedLogps = generation.maskedLogps.get(batch);
+    const shape = this.shape(generation, needsMasked(config) && !maskedLogps ? 2 : 1);
     const options = {
       trainable: this.trainable,
       hasOldLogps: this.plan.needsOldLogps,
       hasRefLogps: this.reference !== undefined,
+      hasMaskedLogps: needsMasked(config) && maskedLogps !== undefined,
       accumulate,
     };
-    const program = await policy.program(
-      `train ${JSON.stringify([shape, { ...options, trainable: this.trainable.length }])}`,
+    // Live settings may switch a term on or off, which is another graph; all else of the settings stays.
+    const terms = [config.perception_loss_weight, config.der_loss_weight1, config.der_loss_weight2].map(
+      (weight) => weight > 0,
+    );
+    const program = await this.program(
+      `train ${JSON.stringify([shape, options.hasMaskedLogps, accumulate, terms])}`,
       () => trainingGraph(policy.config, shape, config, options),
       [policy.weights, this.optimizer.store],
     );
     const order = generation.microBatches[batch];
     const one = (x: number) => Float32Array.of(x);
     const inputs: RunInputs = {
-      ...this.inputs(generation, batch, shape, config),
+      ...this.inputs(
+        generation,
+        batch,
+        shape,
+        [generation.prompts, generation.maskedPrompts].slice(0, shape.views),
+      ),
       completion_mask: gatherRows(generation.completionMask, order, shape.completionLength),
       advantages: Float32Array.from(order, (n) => generation.advantages.advantages[n]),
       num_items_in_batch: one(Math.max(tokens, 1)),
       perception_loss_weight: one(config.perception_loss_weight),
       der_loss_weight1: one(config.der_loss_weight1),
       der_loss_weight2: one(config.der_loss_weight2),
-      annealing_discount: one(annealingDiscount(config, this.step, config.max_steps)),
+      annealing_discount: one(annealingDiscount(this.options.config, this.step, config.max_steps)),
       beta: one(config.beta),
     };
     if (options.hasOldLogps) inputs.old_per_token_logps = generation.oldLogps.get(batch)!;
     if (options.hasRefLogps) inputs.ref_per_token_logps = generation.refLogps.get(batch)!;
+    if (options.hasMaskedLogps) inputs.per_token_logps_masked = maskedLogps!;
     return program.run(inputs);
   }
 
@@ -437,6 +496,12 @@ export class Trainer {
   }
 
   dispose(): void {
+    for (const program of this.programs.values())
+      void program.then(
+        (p) => p.dispose(),
+        () => {},
+      );
+    this.programs.clear();
     this.optimizer.dispose();
     this.reference?.dispose();
   }
@@ -447,6 +512,14 @@ export type LiveSettings = Pick<
   ResolvedConfig,
   'learning_rate' | 'perception_loss_weight' | 'der_loss_weight1' | 'der_loss_weight2' | 'temperature'
 >;
+
+const needsMasked = (config: ResolvedConfig) =>
+  config.perception_loss_weight > 0 || config.der_loss_weight2 > 0;
+
+const notFinite = (what: string, step: number, config: ResolvedConfig) =>
+  new UserError(
+    `step ${step}: the ${what} is not finite; lower learning_rate (${config.learning_rate}) or perception_loss_weight (${config.perception_loss_weight})`,
+  );
 
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 
@@ -520,15 +593,15 @@ function scalars(out: RunOutputs): Record<string, number> {
   return metrics;
 }
 
-/** Over micro-steps: losses add up (each is its share), extremes stay extremes, everything else is a mean. */
+/** Over micro-steps or generations: losses add up (each is its share), extremes stay, everything else is a mean. */
 function merge(steps: Record<string, number>[]): Record<string, number> {
   const merged: Record<string, number> = {};
   for (const name of Object.keys(steps[0])) {
     const values = steps.map((s) => s[name]);
     const sum = values.reduce((a, b) => a + b, 0);
     if (name === 'loss' || name.endsWith('_loss')) merged[name] = sum;
-    else if (name.endsWith('_min')) merged[name] = Math.min(...values);
-    else if (name.endsWith('_max')) merged[name] = Math.max(...values);
+    else if (name.endsWith('_min') || name.includes('/min_')) merged[name] = Math.min(...values);
+    else if (name.endsWith('_max') || name.includes('/max_')) merged[name] = Math.max(...values);
     else merged[name] = sum / values.length;
   }
   return merged;

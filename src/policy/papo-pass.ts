@@ -23,6 +23,8 @@ export interface TrainingOptions {
   readonly trainable: readonly string[];
   readonly hasOldLogps: boolean;
   readonly hasRefLogps: boolean;
+  /** The masked view's log-probs are an input, constants from an earlier pass; the shape then has one view. */
+  readonly hasMaskedLogps?: boolean;
   /** Gradients add to those in the store (gradient accumulation) instead of replacing them. */
   readonly accumulate: boolean;
 }
@@ -64,7 +66,8 @@ export function scoreGraph(config: VlmConfig, shape: PassShape): Graph {
 
 /**
  * Inputs beside those of scoreGraph: completion_mask [B, T], advantages [B, 1], num_items_in_batch [1, 1], the
- * coefficients [1, 1] each, and where asked old_per_token_logps and ref_per_token_logps [B, T].
+ * coefficients [1, 1] each, and where asked old_per_token_logps, ref_per_token_logps and per_token_logps_masked
+ * [B, T].
  * Outputs: loss, metric.<name>, and the head's. Gradients of `trainable` go to `grad.<name>`.
  */
 export function trainingGraph(
@@ -81,6 +84,7 @@ export function trainingGraph(
     g,
     {
       ...head,
+      ...(options.hasMaskedLogps && { per_token_logps_masked: g.input('per_token_logps_masked', [B, T]) }),
       completion_mask: g.input('completion_mask', [B, T]),
       advantages: g.input('advantages', [B, 1]),
       num_items_in_batch: coefficient('num_items_in_batch'),
