@@ -124,6 +124,7 @@ function readArguments(args: string[]) {
     if (!name) throw new UserError(`unexpected argument "${args[i]}"\n${usage}`);
     const inline = args[i].includes('=') ? args[i].slice(args[i].indexOf('=') + 1) : undefined;
     const flag = name === 'json' || name === 'help';
+    if (flag && inline !== undefined) throw new UserError(`--${name} takes no value, got "${inline}"`);
     if (!flag && inline === undefined && args[i + 1] === undefined)
       throw new UserError(`--${name} needs a value`);
     const value = flag ? undefined : (inline ?? args[++i]);
