@@ -275,6 +275,9 @@ describe('dynamic sampling', () => {
     expect(metrics.frac_reward_zero_std).toBe(1);
     expect(metrics.loss).toBeCloseTo(0, 12);
     expect(distance(weights, bench.initial)).toBe(0);
+    // Every draw has random numbers of its own.
+    const draws = bench.device.runs.filter((r) => r.uniforms).map((r) => String(r.uniforms));
+    expect(new Set(draws).size).toBe(4);
   });
 
   it('draws until every group has a spread', async () => {
@@ -324,6 +327,13 @@ describe('rates and live settings', () => {
     );
   });
 
+  it('a term that was off comes on where the masked view was there all along', async () => {
+    const live = [{ perception_loss_weight: 0 }, { perception_loss_weight: 0.5, der_loss_weight1: 0 }];
+    const { reports } = await bench.run({ der_loss_weight2: 0.1 }, { updates: 2, live });
+    expect(reports[0].metrics.perception_loss).toBeUndefined();
+    expect(reports[1].metrics.perception_loss).toBeLessThan(0);
+  });
+
   it('an undefined live setting is no setting', async () => {
     const { reports } = await bench.run({}, { live: [{ learning_rate: undefined }] });
     expect(reports[0].metrics.learning_rate).toBe(0.01);
@@ -338,10 +348,16 @@ describe('rates and live settings', () => {
   });
 
   it('annealing scales the live weights', async () => {
-    const annealing = { kl_prcp_annealing_ratio: 1, perception_loss_weight: 0.1, max_steps: 4 };
+    const annealing = {
+      kl_prcp_annealing_ratio: 1,
+      kl_prcp_annealing_end: 0.05,
+      perception_loss_weight: 0.1,
+      max_steps: 4,
+    };
     await bench.run(annealing, { updates: 3, live: [{}, {}, { perception_loss_weight: 0.3 }] });
     const runs = bench.device.trainingRuns;
-    [1, 0.75, 0.5].forEach((d, i) => {
+    // γ from 0.1 to 0.05 over four updates, as a share of 0.1.
+    [1, 0.875, 0.75].forEach((d, i) => {
       expect(runs[i].annealing_discount[0]).toBeCloseTo(d, 6);
     });
     expect(runs[2].perception_loss_weight[0]).toBeCloseTo(0.3, 6);
@@ -380,6 +396,19 @@ describe('the masked view', () => {
     expect(metrics.entropy_masked).toBeGreaterThan(0);
     for (const group of groups)
       expect(group.perception_kl.map((kl) => kl.length)).toEqual(group.tokens.map((t) => t.length));
+  });
+
+  it('has a mask for each prompt, and others in the next generation', async () => {
+    const { reports } = await bench.run({}, { updates: 2 });
+    const masks = reports.flatMap((r) =>
+      r.groups.map(({ masked, example }) =>
+        // One pixel a patch: black in the masked image, and in no drawing.
+        Array.from({ length: 16 }, (_, i) => ((Math.floor(i / 4) * 16 + 1) * 64 + (i % 4) * 16 + 1) * 3)
+          .map((at) => (masked.data[at] === 0 && example.image.data[at] !== 0 ? 0 : 1))
+          .join(''),
+      ),
+    );
+    expect(new Set(masks).size).toBe(4);
   });
 
   it('has its part in the gradient unless it is detached', async () => {
