@@ -158,6 +158,7 @@ export function evaluationMetrics(e: Evaluation): Record<string, number> {
     'eval_errors/perception': e.perceptionErrors,
     'eval_errors/reasoning': e.reasoningErrors,
     'eval_errors/format': e.formatErrors,
+    ...Object.fromEntries(Object.entries(e.byKind).map(([kind, value]) => [`eval_accuracy/${kind}`, value])),
   };
 }
 
