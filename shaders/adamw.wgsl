@@ -18,6 +18,8 @@ struct Params {
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * groups.x * 64u;
   if (i >= p.count) { return; }
+  // Not finite: leave everything as it is. By the bits, since WGSL may assume that there is no inf and no nan.
+  if ((bitcast<u32>(squares[0]) & 0x7f800000u) == 0x7f800000u) { return; }
   var clip = 1.0;
   if (p.max_norm > 0.0) { clip = min(1.0, p.max_norm / (sqrt(squares[0]) + 1e-6)); }
   let g = gradient[i] * clip;

@@ -21,7 +21,7 @@ export function sumSquares(g: Graph, gradients: readonly Tensor[]): Tensor {
  * One step on `parameter` in place, as torch.optim.AdamW (foreach off):
  *   g ← g · min(1, maxNorm / (√squares + 1e-6));  p ← p (1 − lr · λ);  m ← β₁ m + (1−β₁) g;  v ← β₂ v + (1−β₂) g²
  *   p ← p − lr · (m / (1−β₁ᵗ)) / (√(v / (1−β₂ᵗ)) + ε)
- * `step` [3] holds lr, 1−β₁ᵗ and 1−β₂ᵗ, computed in float64 outside.
+ * Nothing moves when the gradient is not finite. `step` [3] holds lr, 1−β₁ᵗ and 1−β₂ᵗ, computed in float64 outside.
  */
 export function adamw(
   g: Graph,
@@ -89,6 +89,7 @@ const adamwOp: Op<AdamwAttributes> = {
     return [p, m, v];
   },
   reference([, , , gradient, squares, step], [p, m, v], { attributes }) {
+    if (!Number.isFinite(squares[0])) return;
     const { beta1, beta2, epsilon, weightDecay, maxNorm } = attributes;
     const [rate, correction1, correction2] = step;
     const norm = Math.sqrt(squares[0]);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CpuDevice } from '../../../src/device/cpu/cpu-device.ts';
 import { ReferenceDevice } from '../../../src/device/interpreter.ts';
+import { Optimizer } from '../../../src/policy/optimizer.ts';
 import { type AdamwCase, adamwCases, adamwErrors } from '../../optimizer-cases.ts';
 
 const devices = [
@@ -25,4 +26,15 @@ it('the cases clip, and do not clip, so that both branches are seen', async () =
   );
   expect(clipped.some((n) => n > 0)).toBe(true);
   expect(clipped.some((n) => n === 0)).toBe(true);
+});
+
+it('a gradient that is not finite moves nothing', async () => {
+  const device = new CpuDevice({ threads: 1 });
+  const weights = device.createStore([{ name: 'w', shape: [2], data: Float32Array.of(1, 2) }]);
+  const attributes = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.1, maxNorm: 1 };
+  const optimizer = await Optimizer.create(device, weights, new Map([['w', [2]]]), attributes);
+  optimizer.store.write('grad.w', Float32Array.of(Number.NaN, 1));
+  expect(await optimizer.update(0.1)).toBeNaN();
+  expect(await weights.read('w')).toEqual(Float32Array.of(1, 2));
+  expect(await optimizer.store.read('m.w')).toEqual(Float32Array.of(0, 0));
 });
