@@ -350,7 +350,7 @@ export const kinds: Record<TaskKind, Kind> = {
 /** How often each kind is asked, as weights. */
 export type TaskMix = Partial<Record<TaskKind, number>>;
 
-const shapesMix: TaskMix = { shape: 0.2, color: 0.2, add: 0.3, find: 0.15, bar: 0.15 };
+const shapesMix: TaskMix = { shape: 0.2, color: 0.2, add: 0.3, find: 0.1, bar: 0.2 };
 
 /** The tasks by name; `shapes` is what papo-nano was warmed up for. */
 export const tasks = {

@@ -154,9 +154,9 @@ describe('presets', () => {
     // Three updates a rollout, as the paper's 384 prompts by 128.
     expect(config.generation_batch_size).toBe(3 * config.per_device_train_batch_size);
   });
-  it('papo-nano takes eight prompts a step', () => {
+  it('papo-nano takes sixteen prompts a step', () => {
     const config = parseConfig({}, 'papo-nano');
-    expect(config.generation_batch_size / config.num_generations).toBe(8);
+    expect(config.generation_batch_size / config.num_generations).toBe(16);
     expect(config.warnings).toEqual([]);
   });
   it('give way to the user, in either spelling of the generation batch', () => {
