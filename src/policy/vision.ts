@@ -91,7 +91,9 @@ function pixelShuffleOrder(images: number, side: number, factor: number): Int32A
  */
 export function patchSaliency(g: Graph, w: Parameters, config: VlmConfig, images: Tensor): Tensor {
   const tower = visionTower(g, w, config, images);
-  const upper = tower.attention.filter((_, i) => i >= Math.min(config.vision.layers / 2, config.vision.layers - 1));
+  const upper = tower.attention.filter(
+    (_, i) => i >= Math.min(config.vision.layers / 2, config.vision.layers - 1),
+  );
   const received = upper.map(({ q, k }) => attentionReceived(g, q, k, tower.shape));
   return scale(
     g,
