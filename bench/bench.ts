@@ -10,6 +10,7 @@ import { UserError } from '../src/errors.ts';
 import { sum } from '../src/ops/reduce.ts';
 import { parseConfig } from '../src/papo/config.ts';
 import { Trainer } from '../src/papo/trainer.ts';
+import { rolloutGraph } from '../src/policy/generate.ts';
 import { layout, roundUp } from '../src/policy/layout.ts';
 import { gradientName } from '../src/policy/optimizer.ts';
 import { type PassShape, passCounts, scoreGraph, trainingGraph } from '../src/policy/papo-pass.ts';
@@ -34,6 +35,7 @@ export interface Measured {
   readonly sharingFactor: number;
   /** Dispatches (webgpu) or ONNX nodes (cpu) of a training pass, and the CPU time to record them. */
   readonly trainSteps: number;
+  readonly rolloutSteps: number;
   readonly encodeMs: number;
   /** Activations of the training pass by the memory plan; 0 where the device does not tell. */
   readonly activationBytes: number;
@@ -126,12 +128,26 @@ async function measure(
     },
     sharingFactor: unshared.ms / train.ms,
     trainSteps: train.stats.steps,
+    rolloutSteps: await rolloutSteps(),
     encodeMs: train.stats.encodeMs,
     activationBytes: train.stats.activationBytes,
   };
   trainer.dispose();
   policy.dispose();
   return result;
+
+  async function rolloutSteps(): Promise<number> {
+    const graph = rolloutGraph(
+      policy.config,
+      { prompts: P, prefixLength, group: G, maxTokens: T },
+      { topK: 0, topP: 1, minP: 0 },
+      { endTokens: policy.text.eosTokenIds, padToken: policy.text.padTokenId },
+    );
+    const program = await device.compile(graph, [policy.weights]);
+    const { steps } = program.stats;
+    program.dispose();
+    return steps;
+  }
 
   async function timeProgram(
     on: Device,
@@ -212,6 +228,6 @@ function print(r: Measured): void {
     `  training pass        ${ms(r.ms.train)}; without prefix sharing ${ms(r.ms.trainUnshared)} (× ${r.sharingFactor.toFixed(2)})`,
   );
   console.log(
-    `  steps a pass         ${r.trainSteps}; encode ${ms(r.encodeMs)}; activations ${(r.activationBytes / 2 ** 20).toFixed(1)} MiB`,
+    `  steps a pass         ${r.trainSteps} training, ${r.rolloutSteps} rollout; encode ${ms(r.encodeMs)}; activations ${(r.activationBytes / 2 ** 20).toFixed(1)} MiB`,
   );
 }

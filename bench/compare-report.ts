@@ -42,7 +42,7 @@ export function comparisonTable(runs: readonly Run[]): string {
   });
   const seconds = names.map((n) => interval(of(n).map((r) => r.secondsPerStep)).mean.toFixed(2));
   const rule = `|${' --- |'.repeat(2 * names.length)}`;
-  return `${[head, rule, ...lines, `| seconds a step | ${seconds.join(' | ')} | |`].join('\n')}\n`;
+  return `${[head, rule, ...lines, `| seconds a step | ${seconds.join(' | ')} |${' |'.repeat(names.length - 1)}`].join('\n')}\n`;
 }
 
 /** Held-out accuracy by step: a thin line a run, a thick one the mean of its arm. */
@@ -67,7 +67,7 @@ export function comparisonChart(runs: readonly Run[]): string {
     return [
       ...own.map((r) => line(r.curve, colours[i], 1, 0.35)),
       line(mean, colours[i], 3, 1),
-      `<text x="${x(last) + 8}" y="${y(end.accuracy) + 4 + (i ? 14 : -6)}" fill="${colours[i]}">${name} ${(100 * end.accuracy).toFixed(1)} %</text>`,
+      `<text x="${x(last) - 190}" y="${y(0.3) + 4 + 18 * i}" fill="${colours[i]}">${name} ${(100 * end.accuracy).toFixed(1)} %</text>`,
     ];
   });
   const grid = [0, 0.25, 0.5, 0.75, 1].map(

@@ -1,10 +1,11 @@
 /**
  * Trains from one checkpoint with several settings and the same prompts, over several seeds, and measures each on
  * held-out questions: with the image, with a masked and with a blank one, and the perception KL.
- *   node scripts/run.mjs bench/compare.ts --seeds 5 --steps 60 --out docs/results
+ *   node scripts/run.mjs bench/compare.ts --seeds 5 --steps 60 --out docs/results [--arms PAPO,GRPO]
+ * Runs that OUT/compare.json already has, with the same steps and examples, are kept.
  * Writes compare.json (every number), compare.md (the table) and compare.svg (the curves).
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openDevice } from '../src/cli/device.ts';
@@ -12,6 +13,7 @@ import { type Evaluation, evaluate, heldOut } from '../src/data/evaluate.ts';
 import { generateExample } from '../src/data/examples.ts';
 import type { RasterImage } from '../src/data/raster.ts';
 import type { Device } from '../src/device/device.ts';
+import { UserError } from '../src/errors.ts';
 import { parseConfig } from '../src/papo/config.ts';
 import { applyMask, makeMask } from '../src/papo/masks.ts';
 import { Purpose, RandomStream, uniform } from '../src/papo/random.ts';
@@ -27,6 +29,8 @@ import { comparisonChart, comparisonTable } from './compare-report.ts';
 export const arms: Record<string, Record<string, number>> = {
   GRPO: { perception_loss_weight: 0, der_loss_weight1: 0, der_loss_weight2: 0 },
   PAPO: {},
+  // What the entropies do without the perception KL: the control.
+  'GRPO + double entropy': { perception_loss_weight: 0 },
 };
 
 export interface Run {
@@ -62,14 +66,18 @@ export async function main(args: string[]): Promise<number> {
       examples: { type: 'string', default: '512' },
       completions: { type: 'string', default: '64' },
       out: { type: 'string', default: 'docs/results' },
+      arms: { type: 'string', default: Object.keys(arms).join() },
       device: { type: 'string', default: 'cpu' },
     },
   });
   const device = await openDevice(values.device);
   const [seeds, steps, examples] = [values.seeds, values.steps, values.examples].map(Number);
-  const runs: Run[] = [];
+  const runs: Run[] = await earlierRuns(join(values.out, 'compare.json'), steps, examples);
   for (let seed = 1; seed <= seeds; seed++)
-    for (const arm of Object.keys(arms)) {
+    for (const arm of values.arms.split(',')) {
+      if (!arms[arm])
+        throw new UserError(`--arms: "${arm}"; expected some of ${Object.keys(arms).join(', ')}`);
+      if (runs.some((r) => r.arm === arm && r.seed === seed)) continue;
       const run = await trainOne(device, arm, seed, steps, examples, Number(values.completions));
       runs.push(run);
       console.log(JSON.stringify({ arm, seed, ...run.final, secondsPerStep: run.secondsPerStep }));
@@ -83,6 +91,13 @@ export async function main(args: string[]): Promise<number> {
     }
   device.dispose();
   return 0;
+}
+
+async function earlierRuns(file: string, steps: number, examples: number): Promise<Run[]> {
+  const text = await readFile(file, 'utf8').catch(() => null);
+  if (text === null) return [];
+  const earlier = JSON.parse(text) as { steps: number; examples: number; runs: Run[] };
+  return earlier.steps === steps && earlier.examples === examples ? earlier.runs : [];
 }
 
 async function trainOne(

@@ -2,34 +2,27 @@
  * One PAPO update, top to bottom: draw prompts, roll out, reward, advantages, mask, forward on both views with the
  * objective, backward, AdamW. No GPU and no page in here: the policy runs its passes on its device.
  */
-import { diagnose } from '../data/diagnose.ts';
 import type { Example } from '../data/examples.ts';
 import type { RasterImage } from '../data/raster.ts';
 import type { Program, RunInputs, RunOutputs, Store } from '../device/device.ts';
 import { UserError } from '../errors.ts';
 import type { Graph } from '../ops/graph.ts';
-import { layout, type PolicyPrompt, roundUp } from '../policy/layout.ts';
+import { layout, type PolicyPrompt } from '../policy/layout.ts';
 import { Optimizer } from '../policy/optimizer.ts';
 import { type PassShape, passCounts, scoreGraph, trainingGraph } from '../policy/papo-pass.ts';
-import type { Completions, Policy } from '../policy/policy.ts';
-import { computeRewards, type RewardFunction } from '../rewards/rewards.ts';
-import { type GroupAdvantages, groupAdvantages, type Reward } from './advantages.ts';
-import { type BatchPlan, microBatches, microStep, planBatches, shuffleCompletions } from './batches.ts';
+import type { Reward } from './advantages.ts';
+import { type BatchPlan, microStep, planBatches } from './batches.ts';
 import type { ResolvedConfig } from './config.ts';
-import { applyMask, applyMaskNormalised, makeMask } from './masks.ts';
-import { Purpose, RandomStream, uniform } from './random.ts';
-import { drawInformativeGroups } from './sampling.ts';
+import { type Generation, type GenerationOptions, generate } from './generation.ts';
 import { annealingDiscount, learningRateFactor, warmupUpdates } from './schedules.ts';
+import { merge, scalars } from './step-metrics.ts';
 
 /** The training prompts, by number, without end: a procedural task, or a dataset read round and round. */
 export type ExampleSource = (index: number) => Example;
 
-export interface TrainerOptions {
-  readonly policy: Policy;
+export interface TrainerOptions extends GenerationOptions {
   readonly config: ResolvedConfig;
   readonly examples: ExampleSource;
-  /** By name; the names are those of the metrics `rewards/<name>/mean`. */
-  readonly reward_funcs: Readonly<Record<string, RewardFunction>>;
 }
 
 /** One prompt with its G completions, as the page and the completions table show it. */
@@ -54,29 +47,6 @@ export interface StepReport {
   readonly groups: Group[];
   /** Milliseconds: rollout (with rewards and masks), score (old and reference log-probs), train, optimizer. */
   readonly timing: { rollout: number; score: number; train: number; optimizer: number; total: number };
-}
-
-/** A generation batch: everything that its micro-batches need, completion by completion. */
-interface Generation {
-  readonly examples: Example[];
-  readonly prompts: PolicyPrompt[];
-  readonly maskedPrompts: PolicyPrompt[];
-  readonly masked: RasterImage[];
-  readonly completions: Completions;
-  readonly rewards: Reward[][];
-  readonly advantages: GroupAdvantages;
-  /** [n][T] */
-  readonly completionMask: Float32Array;
-  readonly prefixLength: number;
-  /** Completion numbers of each micro-batch. */
-  readonly microBatches: number[][];
-  /** The sampling temperature: log-probs of these completions are always taken at it. */
-  readonly temperature: number;
-  /** By micro-batch, [B, T] each: π_old, the reference, and π_old on the masked images (see scoresMasked). */
-  readonly oldLogps: Map<number, Float32Array>;
-  readonly refLogps: Map<number, Float32Array>;
-  readonly maskedLogps: Map<number, Float32Array>;
-  readonly metrics: Record<string, number>;
 }
 
 export class Trainer {
@@ -205,141 +175,14 @@ export class Trainer {
     };
   }
 
-  /** Rollouts of one generation batch with rewards, advantages and masked images. */
   private async generate(index: number, config: ResolvedConfig): Promise<Generation> {
-    const { policy } = this.options;
-    const G = config.num_generations;
-    const wanted = this.plan.promptsPerGeneration;
-    const drawGroups = async (attempt: number) => {
-      const examples = Array.from({ length: wanted }, () => this.options.examples(this.drawn++));
-      const prompts = examples.map((e) => policy.prompt(e.prompt, e.image));
-      const completions = await policy.generate(prompts, {
-        group: G,
-        maxTokens: config.max_completion_length,
-        temperature: config.temperature,
-        topK: config.top_k,
-        topP: config.top_p,
-        minP: config.min_p ?? 0,
-        uniform: (t, n) => uniform(config.seed, Purpose.sampling, index, attempt, t, n),
-        padToMultipleOf: config.pad_to_multiple_of ?? undefined,
-      });
-      const rewards = await this.reward(examples, completions, G);
-      return examples.map((example, p) => ({
-        example,
-        prompt: prompts[p],
-        rows: Array.from({ length: G }, (_, k) => row(completions, p * G + k, config.max_completion_length)),
-        rewards: rewards.slice(p * G, (p + 1) * G),
-      }));
-    };
-    const total = (r: Reward[]) => weightedSum(r, config.reward_weights);
-    const drawn = config.dynamic_sampling
-      ? await drawInformativeGroups(
-          drawGroups,
-          (g) => g.rewards.map(total),
-          wanted,
-          config.max_resample_attempts,
-        )
-      : { groups: await drawGroups(0), retries: 0, drawn: wanted };
-
-    const { groups } = drawn;
-    const examples = groups.map((g) => g.example);
-    const completions = joinRows(
-      policy,
-      groups.flatMap((g) => g.rows),
-    );
-    const rewards = groups.flatMap((g) => g.rewards);
-    const names = Object.keys(this.options.reward_funcs);
-    const advantages = groupAdvantages(rewards, names, config);
-    const { masked, prompts: maskedPrompts } = await this.maskImages(
-      examples,
-      groups.map((g) => g.prompt),
-      index,
-      config,
-    );
-    const random = new RandomStream(config.seed, Purpose.shuffle, index);
-    const order = shuffleCompletions(completions.texts.length, this.unit, () => random.next());
-    const longest = Math.max(...groups.map((g) => g.prompt.ids.length));
-    const generation: Generation = {
-      examples,
-      prompts: groups.map((g) => g.prompt),
-      maskedPrompts,
-      masked,
-      completions,
-      rewards,
-      advantages,
-      completionMask: completionMask(completions, config.mask_truncated_completions),
-      prefixLength: roundUp(longest, config.pad_to_multiple_of ?? 8),
-      // Without several micro-batches the order is of no consequence; then groups stay as they were drawn.
-      microBatches: microBatches(
-        this.plan,
-        this.plan.stepsPerGeneration > 1 ? order : order.map((_, i) => i),
-      ),
-      temperature: config.temperature,
-      oldLogps: new Map(),
-      refLogps: new Map(),
-      maskedLogps: new Map(),
-      metrics: {
-        ...advantages.metrics,
-        ...completionMetrics(completions),
-        ...diagnosisMetrics(completions.texts, examples, G),
-        ...(config.dynamic_sampling && {
-          'dynamic_sampling/retries': drawn.retries,
-          'dynamic_sampling/drawn': drawn.drawn,
-        }),
-      },
-    };
+    const draw = () => this.options.examples(this.drawn++);
+    const generation = await generate(this.options, config, this.plan, this.unit, index, draw);
+    const { completions, prompts } = generation;
     this.tokensSeen +=
       completions.lengths.reduce((a, b) => a + b, 0) +
-      groups.reduce((a, g) => a + g.prompt.ids.length * G, 0);
+      prompts.reduce((a, prompt) => a + prompt.ids.length * config.num_generations, 0);
     return generation;
-  }
-
-  private async reward(examples: Example[], completions: Completions, G: number): Promise<Reward[][]> {
-    const repeated = completions.texts.map((_, n) => examples[Math.floor(n / G)]);
-    const args = {
-      prompts: repeated.map((e) => e.prompt),
-      completions: completions.texts,
-      answer: repeated.map((e) => e.answer),
-      kind: repeated.map((e) => e.kind),
-      vision_dependency: repeated.map((e) => e.vision_dependency),
-    };
-    const columns = await Promise.all(
-      Object.entries(this.options.reward_funcs).map(([name, f]) => computeRewards(name, f, args)),
-    );
-    return completions.texts.map((_, n) => columns.map((c) => c[n]));
-  }
-
-  /** The masked view of each prompt's image: one mask a prompt, shared by its group. */
-  private async maskImages(
-    examples: Example[],
-    prompts: PolicyPrompt[],
-    index: number,
-    config: ResolvedConfig,
-  ) {
-    const { policy } = this.options;
-    const semantic = config.mask_type === 'semantic';
-    const saliency = semantic ? await policy.saliency(prompts.map((p) => p.pixelValues)) : undefined;
-    const patches = saliency ? saliency.length / prompts.length : 0;
-    const { image_mean = [0.5, 0.5, 0.5], image_std = [0.5, 0.5, 0.5] } = policy.imageProcessor;
-    const views = examples.map(({ image }, p) => {
-      const random = new RandomStream(config.seed, Purpose.mask, index, p);
-      const options = {
-        width: image.width,
-        height: image.height,
-        ratio: config.mask_ratio,
-        patchSize: semantic ? policy.config.vision.patchSize : config.mask_patch_size,
-        saliency: saliency?.subarray(p * patches, (p + 1) * patches),
-      };
-      const mask = makeMask(config.mask_type, options, () => random.next());
-      const mean = image_mean.map((m) => 255 * m) as [number, number, number];
-      const masked = applyMask(image, mask, mean);
-      const pixelValues =
-        mask.fill === 'black'
-          ? policy.pixels(masked)
-          : applyMaskNormalised(policy.pixels(image), mask, image_mean, image_std);
-      return { masked, prompt: { ids: prompts[p].ids, pixelValues } };
-    });
-    return { masked: views.map((v) => v.masked), prompts: views.map((v) => v.prompt) };
   }
 
   private shape(generation: Generation, views: 1 | 2): PassShape {
@@ -529,80 +372,4 @@ function gatherRows<A extends Int32Array | Float32Array>(data: A, rows: readonly
     out.set(data.subarray(n * width, (n + 1) * width), i * width);
   });
   return out;
-}
-
-const row = (completions: Completions, n: number, T: number) => completions.ids.subarray(n * T, (n + 1) * T);
-
-function joinRows(policy: Policy, rows: Int32Array[]): Completions {
-  const T = rows[0].length;
-  const ids = new Int32Array(rows.length * T);
-  rows.forEach((r, i) => {
-    ids.set(r, i * T);
-  });
-  return policy.readCompletions(ids, T);
-}
-
-/** 1 for every token up to and with the end token; all 0 for a truncated completion where those are left out. */
-function completionMask({ ids, lengths, terminated }: Completions, dropTruncated: boolean): Float32Array {
-  const T = ids.length / lengths.length;
-  return Float32Array.from(ids, (_, i) => {
-    const n = Math.floor(i / T);
-    return i % T < lengths[n] && (terminated[n] || !dropTruncated) ? 1 : 0;
-  });
-}
-
-function weightedSum(rewards: readonly Reward[], weights: readonly number[] | null): Reward {
-  const known = rewards
-    .map((r, i) => (r === null ? null : r * (weights?.[i] ?? 1)))
-    .filter((r) => r !== null);
-  return known.length ? known.reduce((a, b) => a + b, 0) : null;
-}
-
-/** TRL's completions/… metrics. */
-function completionMetrics({ lengths, terminated }: Completions): Record<string, number> {
-  const all = Array.from(lengths);
-  const ended = all.filter((_, n) => terminated[n]);
-  const mean = (x: number[]) => (x.length ? x.reduce((a, b) => a + b, 0) / x.length : 0);
-  return {
-    'completions/mean_length': mean(all),
-    'completions/min_length': Math.min(...all),
-    'completions/max_length': Math.max(...all),
-    'completions/clipped_ratio': 1 - ended.length / all.length,
-    'completions/mean_terminated_length': mean(ended),
-    'completions/min_terminated_length': ended.length ? Math.min(...ended) : 0,
-    'completions/max_terminated_length': ended.length ? Math.max(...ended) : 0,
-  };
-}
-
-/** accuracy, and the share of completions whose first failing is perception, reasoning or format. */
-function diagnosisMetrics(texts: string[], examples: Example[], G: number): Record<string, number> {
-  const found = texts.map((text, n) => diagnose(text, examples[Math.floor(n / G)]));
-  const share = (test: (d: (typeof found)[number]) => boolean) => found.filter(test).length / found.length;
-  return {
-    accuracy: share((d) => d.correct),
-    'errors/perception': share((d) => d.error === 'perception'),
-    'errors/reasoning': share((d) => d.error === 'reasoning'),
-    'errors/format': share((d) => !d.format_ok),
-  };
-}
-
-function scalars(out: RunOutputs): Record<string, number> {
-  const metrics: Record<string, number> = { loss: out.loss[0] };
-  for (const [name, value] of Object.entries(out))
-    if (name.startsWith('metric.')) metrics[name.slice('metric.'.length)] = value[0];
-  return metrics;
-}
-
-/** Over micro-steps or generations: losses add up (each is its share), extremes stay, everything else is a mean. */
-function merge(steps: Record<string, number>[]): Record<string, number> {
-  const merged: Record<string, number> = {};
-  for (const name of Object.keys(steps[0])) {
-    const values = steps.map((s) => s[name]);
-    const sum = values.reduce((a, b) => a + b, 0);
-    if (name === 'loss' || name.endsWith('_loss')) merged[name] = sum;
-    else if (name.endsWith('_min') || name.includes('/min_')) merged[name] = Math.min(...values);
-    else if (name.endsWith('_max') || name.includes('/max_')) merged[name] = Math.max(...values);
-    else merged[name] = sum / values.length;
-  }
-  return merged;
 }

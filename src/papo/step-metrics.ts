@@ -1,0 +1,55 @@
+/** What is counted of rollouts and micro-steps, under TRL's names where it has one. See docs/metrics.md. */
+import { diagnose } from '../data/diagnose.ts';
+import type { Example } from '../data/examples.ts';
+import type { RunOutputs } from '../device/device.ts';
+import type { Completions } from '../policy/policy.ts';
+
+/** TRL's completions/… metrics. */
+export function completionMetrics({ lengths, terminated }: Completions): Record<string, number> {
+  const all = Array.from(lengths);
+  const ended = all.filter((_, n) => terminated[n]);
+  const mean = (x: number[]) => (x.length ? x.reduce((a, b) => a + b, 0) / x.length : 0);
+  return {
+    'completions/mean_length': mean(all),
+    'completions/min_length': Math.min(...all),
+    'completions/max_length': Math.max(...all),
+    'completions/clipped_ratio': 1 - ended.length / all.length,
+    'completions/mean_terminated_length': mean(ended),
+    'completions/min_terminated_length': ended.length ? Math.min(...ended) : 0,
+    'completions/max_terminated_length': ended.length ? Math.max(...ended) : 0,
+  };
+}
+
+/** accuracy, and the share of completions whose first failing is perception, reasoning or format. */
+export function diagnosisMetrics(texts: string[], examples: Example[], G: number): Record<string, number> {
+  const found = texts.map((text, n) => diagnose(text, examples[Math.floor(n / G)]));
+  const share = (test: (d: (typeof found)[number]) => boolean) => found.filter(test).length / found.length;
+  return {
+    accuracy: share((d) => d.correct),
+    'errors/perception': share((d) => d.error === 'perception'),
+    'errors/reasoning': share((d) => d.error === 'reasoning'),
+    'errors/format': share((d) => !d.format_ok),
+  };
+}
+
+/** The [1, 1] outputs of a training pass. */
+export function scalars(out: RunOutputs): Record<string, number> {
+  const metrics: Record<string, number> = { loss: out.loss[0] };
+  for (const [name, value] of Object.entries(out))
+    if (name.startsWith('metric.')) metrics[name.slice('metric.'.length)] = value[0];
+  return metrics;
+}
+
+/** Over micro-steps or generations: losses add up (each is its share), extremes stay, everything else is a mean. */
+export function merge(steps: Record<string, number>[]): Record<string, number> {
+  const merged: Record<string, number> = {};
+  for (const name of Object.keys(steps[0])) {
+    const values = steps.map((s) => s[name]);
+    const sum = values.reduce((a, b) => a + b, 0);
+    if (name === 'loss' || name.endsWith('_loss')) merged[name] = sum;
+    else if (name.endsWith('_min') || name.includes('/min_')) merged[name] = Math.min(...values);
+    else if (name.endsWith('_max') || name.includes('/max_')) merged[name] = Math.max(...values);
+    else merged[name] = sum / values.length;
+  }
+  return merged;
+}
