@@ -10,9 +10,9 @@ import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Device } from '../device/device.ts';
-import { ReferenceDevice } from '../device/interpreter.ts';
 import { UserError } from '../errors.ts';
 import { type Check, type CheckedCase, checkFile, passes } from '../papo/objective/check.ts';
+import { openDevice } from './device.ts';
 
 const usage = 'npm run check:objective -- [FILE.json …] [--device reference|cpu|webgpu]';
 const fixtures = fileURLToPath(new URL('../../tests/fixtures/papo/', import.meta.url));
@@ -88,36 +88,4 @@ function worst(cases: readonly CheckedCase[]): string {
   return [...found.values()]
     .map((c) => `${c.name} ${c.error.toExponential(1)} of ${c.tolerance.toExponential(1)}`)
     .join(', ');
-}
-
-/** Devices are imported when asked for: onnxruntime and Dawn take their time, the reference needs neither. */
-export async function openDevice(kind: string): Promise<Device> {
-  if (kind === 'reference') return new ReferenceDevice();
-  if (kind === 'cpu') {
-    const { CpuDevice } = await import('../device/cpu/cpu-device.ts');
-    return new CpuDevice({ threads: 1 });
-  }
-  if (kind === 'webgpu') {
-    const { WebgpuDevice } = await import('../device/webgpu/webgpu-device.ts');
-    return WebgpuDevice.create({ gpu: await nodeGpu() });
-  }
-  throw new UserError(`--device: expected reference, cpu or webgpu, got "${kind}".`);
-}
-
-/** Dawn for Node: the npm package webgpu, which is not installed by default (it is large). */
-async function nodeGpu(): Promise<GPU> {
-  // Not a literal: neither the type checker nor the bundler shall look for it.
-  const name = 'webgpu';
-  let dawn: { create(options: string[]): GPU; globals: object };
-  try {
-    dawn = await import(/* @vite-ignore */ name);
-  } catch (error) {
-    throw new UserError(
-      `--device webgpu needs the npm package "webgpu" (Dawn) in Node: run "npm install --no-save webgpu". (${
-        error instanceof Error ? error.message.split('\n')[0] : error
-      })`,
-    );
-  }
-  Object.assign(globalThis, dawn.globals);
-  return dawn.create([]);
 }

@@ -17,5 +17,9 @@ export async function openDevice(name: string): Promise<Device> {
     );
   });
   Object.assign(globalThis, dawn.globals);
-  return WebgpuDevice.create({ gpu: dawn.create([]) });
+  // Kept for the life of the process: Dawn aborts when its instance is collected while a device is in use.
+  dawnInstance = dawn.create([]);
+  return WebgpuDevice.create({ gpu: dawnInstance });
 }
+
+let dawnInstance: GPU | undefined;
