@@ -26,7 +26,7 @@ const usage = `npm run train -- [options] [--<setting> <value> …]
   --seed S         seed
   --device NAME    cpu (default), webgpu
   --out DIR        where the trained model and metrics.jsonl go; without it nothing is written
-  --json           one JSON object a step instead of a progress line
+  --json           one JSON object a step instead of a progress line (step 0: held-out accuracy before training)
 Any setting of TRL's PAPOConfig by its name, such as --learning_rate 1e-4 --perception_loss_weight 0.01`;
 
 const ours = {
@@ -82,24 +82,24 @@ export async function main(args: string[]): Promise<number> {
   };
 
   const examples = config.num_eval_samples;
-  const measure = async (step: number) => {
+  const measure = async (step: number): Promise<Record<string, number>> => {
     const options = { task, examples, seed: config.seed, maxTokens: config.max_completion_length };
     const e = await evaluate(policy, { ...options, temperature: config.temperature });
-    await record({ step, ...evaluationMetrics(e) });
     say(
       `\rstep ${step}: held-out accuracy ${percent(e.accuracy)} ± ${percent(e.accuracyError)}  (${examples} examples)   `,
     );
+    return evaluationMetrics(e);
   };
-  await measure(0);
+  await record({ step: 0, ...(await measure(0)) });
   const started = performance.now();
   for (let step = 1; step <= config.max_steps; step++) {
     const { metrics } = await trainer.update();
-    await record({ step, ...metrics });
     if (!values.json) progress(step, config.max_steps, started, metrics);
-    if (config.eval_steps && step % config.eval_steps === 0 && step < config.max_steps) await measure(step);
+    const evaluates = step === config.max_steps || (config.eval_steps && step % config.eval_steps === 0);
+    // One object a step: what is held out is measured after the update, and stands in the same object.
+    await record({ step, ...metrics, ...(evaluates ? await measure(step) : {}) });
   }
   if (!values.json) process.stdout.write('\n');
-  await measure(config.max_steps);
   say(`${config.max_steps} steps in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 
   if (values.out) {
