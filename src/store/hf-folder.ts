@@ -32,8 +32,8 @@ export interface ModelFolder {
   files: Map<string, Uint8Array>;
 }
 
-const weightsFile = 'model.safetensors';
-const indexFile = 'model.safetensors.index.json';
+export const weightsFile = 'model.safetensors';
+export const indexFile = 'model.safetensors.index.json';
 const sideFiles = [
   'generation_config.json',
   'preprocessor_config.json',
@@ -187,10 +187,10 @@ export interface SaveOptions {
   metadata?: Record<string, string>;
 }
 
-const dtypeKeys = ['dtype', 'torch_dtype'];
+export const dtypeKeys = ['dtype', 'torch_dtype'];
 
 /** `config` with every element type that it states (also in text_config and vision_config) set to `dtype`. */
-function withDtype(config: JsonObject, dtype: string): JsonObject {
+export function withDtype(config: JsonObject, dtype: string): JsonObject {
   const out: JsonObject = {};
   for (const [key, value] of Object.entries(config)) {
     if (dtypeKeys.includes(key) && typeof value === 'string') out[key] = dtype;

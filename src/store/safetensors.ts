@@ -154,8 +154,15 @@ export function readSafetensors(bytes: Uint8Array, where = 'safetensors'): Map<s
 
 const dtypeOrder = Object.keys(dtypeSizes);
 
+/** A tensor as a header describes it. */
+export interface TensorHead {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
 /** The order of the Rust library's writer: by dtype, widest first, then by name in code-unit order. */
-function fileOrder(a: StoredTensor, b: StoredTensor): number {
+function fileOrder(a: TensorHead, b: TensorHead): number {
   const byType = dtypeOrder.indexOf(b.dtype) - dtypeOrder.indexOf(a.dtype);
   if (byType !== 0) return byType;
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
@@ -166,32 +173,57 @@ export interface WriteOptions {
   metadata?: Record<string, string>;
 }
 
-/**
- * A safetensors file holding `tensors`: the same bytes for the same tensors in any order. The header is padded with
- * spaces to a multiple of 8 bytes. Throws UserError for a name used twice and for data that do not fit their shape.
- */
-export function writeSafetensors(tensors: Iterable<StoredTensor>, options: WriteOptions = {}): Uint8Array {
+/** Where everything in a safetensors file goes, known before any value is. */
+export interface FileLayout<T extends TensorHead> {
+  /** Length field and header, padded with spaces to a multiple of 8 bytes; the first tensor follows. */
+  readonly head: Uint8Array<ArrayBuffer>;
+  /** In the file's order, without gaps. */
+  readonly tensors: readonly T[];
+  /** Of the whole file. */
+  readonly size: number;
+}
+
+/** The layout of a file with these tensors, the same for any order. Throws UserError for a name used twice. */
+export function layoutSafetensors<T extends TensorHead>(
+  tensors: Iterable<T>,
+  options: WriteOptions = {},
+): FileLayout<T> {
   const sorted = [...tensors].sort(fileOrder);
   const header = new Map<string, JsonValue>([[metadataKey, { format: 'pt', ...options.metadata }]]);
   let position = 0;
-  for (const { name, dtype, shape, bytes } of sorted) {
+  for (const { name, dtype, shape } of sorted) {
     const where = `Tensor "${name}"`;
     if (name === metadataKey) throw new UserError(`A tensor cannot be called "${metadataKey}".`);
     if (header.has(name)) throw new UserError(`${where} is there twice.`);
-    const expected = elementCount(shape, where) * dtypeSizes[dtype];
-    if (bytes.byteLength !== expected) {
-      throw new UserError(`${where} has ${bytes.byteLength} bytes, but ${dtype} [${shape}] is ${expected}.`);
-    }
-    header.set(name, { dtype, shape, data_offsets: [position, position + expected] });
-    position += expected;
+    const end = position + elementCount(shape, where) * dtypeSizes[dtype];
+    header.set(name, { dtype, shape: [...shape], data_offsets: [position, end] });
+    position = end;
   }
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
   const headerBytes = Math.ceil(json.byteLength / 8) * 8;
-  const out = new Uint8Array(8 + headerBytes + position);
-  new DataView(out.buffer).setBigUint64(0, BigInt(headerBytes), true);
-  out.fill(0x20, 8, 8 + headerBytes);
-  out.set(json, 8);
-  let offset = 8 + headerBytes;
+  const head = new Uint8Array(8 + headerBytes).fill(0x20);
+  new DataView(head.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  head.set(json, 8);
+  return { head, tensors: sorted, size: head.byteLength + position };
+}
+
+/**
+ * A safetensors file holding `tensors`: the same bytes for the same tensors in any order. Throws UserError for a name
+ * used twice and for data that do not fit their shape.
+ */
+export function writeSafetensors(tensors: Iterable<StoredTensor>, options: WriteOptions = {}): Uint8Array {
+  const { head, tensors: sorted, size } = layoutSafetensors(tensors, options);
+  for (const { name, dtype, shape, bytes } of sorted) {
+    const expected = elementCount(shape, name) * dtypeSizes[dtype];
+    if (bytes.byteLength !== expected) {
+      throw new UserError(
+        `Tensor "${name}" has ${bytes.byteLength} bytes, but ${dtype} [${shape}] is ${expected}.`,
+      );
+    }
+  }
+  const out = new Uint8Array(size);
+  out.set(head);
+  let offset = head.byteLength;
   for (const { bytes } of sorted) {
     out.set(bytes, offset);
     offset += bytes.byteLength;
