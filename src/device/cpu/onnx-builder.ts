@@ -7,10 +7,19 @@ import type { DType, Graph, Shape, Tensor } from '../../ops/graph.ts';
 import schema from './onnx-ml.proto?raw';
 
 const root = protobuf.parse(schema, { keepCase: true }).root;
-const ModelProto = root.lookupType('onnx.ModelProto');
 
-type OnnxType = DType | 'i64' | 'bool';
-const dataTypes: Record<OnnxType, number> = { f32: 1, i32: 6, i64: 7, bool: 9 };
+export type OnnxType = DType | 'i64' | 'bool' | 'f16';
+/** TensorProto.DataType. */
+export const dataTypes: Record<OnnxType, number> = { f32: 1, i32: 6, i64: 7, bool: 9, f16: 10 };
+
+/** A dimension that varies from run to run has a name instead of a size. */
+export type Dims = readonly (number | string)[];
+
+/** The bytes of a message of onnx-ml.proto, fields by the names it has there. */
+export function encodeProto(message: 'ModelProto' | 'GraphProto' | 'TensorProto', value: object): Uint8Array {
+  const type = root.lookupType(`onnx.${message}`);
+  return type.encode(type.fromObject(value)).finish();
+}
 
 /** Integers, integer lists and strings as they are; floats as { f }, so that 1.0 is not taken for an integer. */
 export type Attribute =
@@ -50,6 +59,12 @@ export class OnnxBuilder {
   input(tensor: Tensor, name: string): void {
     this.bind(tensor, name);
     this.graphInputs.push(valueInfo(name, tensor.dtype, tensor.shape));
+  }
+
+  /** An input that is no tensor of a Graph. Returns its name. */
+  namedInput(name: string, type: OnnxType, dims: Dims): string {
+    this.graphInputs.push(valueInfo(name, type, dims));
+    return name;
   }
 
   /** Keeps a value of a forward pass for the backward lowering of the same op. */
@@ -186,6 +201,18 @@ export class OnnxBuilder {
     return this.nodes('Loop', [count, '', ...initial], next.length, { body: { graph } });
   }
 
+  /** The GraphProto so far, with outputs that are no tensors of a Graph. */
+  graph(outputs: readonly { name: string; value: string; type: OnnxType; dims: Dims }[]): object {
+    for (const { name, value } of outputs) this.rename(value, name);
+    return {
+      name: 'graph',
+      node: this.scopes[0].nodes,
+      input: this.graphInputs,
+      output: outputs.map(({ name, type, dims }) => valueInfo(name, type, dims)),
+      initializer: [...this.initializers.values()],
+    };
+  }
+
   private rename(from: string, to: string): string {
     this.scopes[this.scopes.length - 1].nodes.push({ op_type: 'Identity', input: [from], output: [to] });
     return to;
@@ -209,12 +236,12 @@ export class OnnxBuilder {
         initializer: [...this.initializers.values()],
       },
     };
-    return ModelProto.encode(ModelProto.fromObject(model)).finish();
+    return encodeProto('ModelProto', model);
   }
 }
 
-function valueInfo(name: string, type: OnnxType, shape: Shape): object {
-  const dim = shape.map((n) => ({ dim_value: n }));
+function valueInfo(name: string, type: OnnxType, shape: Dims): object {
+  const dim = shape.map((n) => (typeof n === 'number' ? { dim_value: n } : { dim_param: n }));
   return { name, type: { tensor_type: { elem_type: dataTypes[type], shape: { dim } } } };
 }
 

@@ -1,0 +1,158 @@
+/**
+ * An ONNX model of dynamic shapes in the making: nodes by way of OnnxBuilder, weights by name. Its file's size is
+ * known before any weight is read, and its bytes come a tensor at a time.
+ */
+import {
+  type Dims,
+  dataTypes,
+  encodeProto,
+  OnnxBuilder,
+  type OnnxType,
+} from '../../device/cpu/onnx-builder.ts';
+import { UserError } from '../../errors.ts';
+import type { OutFile, TensorSource } from '../out-file.ts';
+
+/** ReduceMean and ReduceMax take their axes as an input since 18; every op here is plain ONNX. */
+const opset = 18;
+/** A protobuf message's limit. */
+const maxBytes = 2 ** 31 - 1;
+
+interface Initializer {
+  readonly dims: readonly number[];
+  readonly read: () => Promise<Float32Array>;
+}
+
+interface Output {
+  readonly name: string;
+  readonly value: string;
+  readonly type: OnnxType;
+  readonly dims: Dims;
+}
+
+export class OnnxModel {
+  readonly b = new OnnxBuilder();
+  private readonly weights = new Map<string, Initializer>();
+  private readonly outputs: Output[] = [];
+
+  constructor(private readonly source: TensorSource) {}
+
+  input(name: string, type: OnnxType, dims: Dims): string {
+    return this.b.namedInput(name, type, dims);
+  }
+
+  output(name: string, value: string, dims: Dims): void {
+    this.outputs.push({ name, value, type: 'f32', dims });
+  }
+
+  /** A parameter as it is stored. */
+  weight(name: string): string {
+    this.weights.set(name, { dims: this.shape(name), read: () => this.read(name) });
+    return name;
+  }
+
+  /** A parameter [out, in] as the right side of a MatMul, [in, out]: quantizers ask for a stored matrix there. */
+  matrix(name: string): string {
+    const [rows, columns] = this.shape(name);
+    const transposed = `${name}.transposed`;
+    this.weights.set(transposed, {
+      dims: [columns, rows],
+      read: async () => transpose(await this.read(name), rows, columns),
+    });
+    return transposed;
+  }
+
+  /** x [..., in] → [..., out] by `name`.weight, and `name`.bias where there is one. */
+  linear(x: string, name: string, { bias }: { bias: boolean }): string {
+    const product = this.b.node('MatMul', [x, this.matrix(`${name}.weight`)]);
+    return bias ? this.b.node('Add', [product, this.weight(`${name}.bias`)]) : product;
+  }
+
+  /** x [batch, length, heads · headDim] → [batch, heads, length, headDim]. */
+  splitHeads(x: string, heads: number, headDim: number): string {
+    return this.b.transpose(this.b.reshape(x, [0, 0, heads, headDim]), [0, 2, 1, 3]);
+  }
+
+  /** x [batch, heads, length, headDim] → [batch, length, heads · headDim]. */
+  joinHeads(x: string, width: number): string {
+    return this.b.reshape(this.b.transpose(x, [0, 2, 1, 3]), [0, 0, width]);
+  }
+
+  /** Throws UserError where the file would pass the 2 GB of a protobuf message. */
+  file(name: string): OutFile {
+    const head = encodeProto('ModelProto', {
+      ir_version: 8,
+      producer_name: 'papo-web',
+      opset_import: [{ domain: '', version: opset }],
+    });
+    const graph = encodeProto('GraphProto', this.b.graph(this.outputs));
+    const tensors = [...this.weights].map(([tensor, { dims, read }]) => {
+      const bytes = 4 * dims.reduce((a, b) => a * b, 1);
+      const described = encodeProto('TensorProto', { name: tensor, dims, data_type: dataTypes.f32 });
+      const inner = join(described, fieldHead(fieldNumbers.rawData, bytes));
+      return {
+        tensor,
+        bytes,
+        read,
+        head: join(fieldHead(fieldNumbers.initializer, inner.length + bytes), inner),
+      };
+    });
+    const graphBytes = tensors.reduce((sum, { head, bytes }) => sum + head.length + bytes, graph.length);
+    // Fields of a message may be cut apart and put together again: repeated ones append.
+    const start = join(join(head, fieldHead(fieldNumbers.graph, graphBytes)), graph);
+    const size = start.length - graph.length + graphBytes;
+    if (size > maxBytes)
+      throw new UserError(
+        `${name} would take ${size} bytes; an ONNX file holds at most ${maxBytes}. ` +
+          'Larger models need external data files, which are not written: export model.safetensors instead.',
+      );
+    return {
+      name,
+      size,
+      async *chunks() {
+        yield start;
+        for (const { tensor, bytes, read, head } of tensors) {
+          const data = await read();
+          if (data.byteLength !== bytes)
+            throw new UserError(`${tensor} has ${data.byteLength} bytes; its shape asks for ${bytes}`);
+          yield head;
+          yield new Uint8Array(data.slice().buffer);
+        }
+      },
+    };
+  }
+
+  private shape(name: string): readonly number[] {
+    const shape = this.source.shapes.get(name);
+    if (!shape) throw new UserError(`The weights have no tensor ${name}, which the ONNX export needs.`);
+    return shape;
+  }
+
+  private read(name: string): Promise<Float32Array> {
+    return this.source.read(name);
+  }
+}
+
+/** onnx-ml.proto: ModelProto.graph, GraphProto.initializer, TensorProto.raw_data. */
+const fieldNumbers = { graph: 7, initializer: 5, rawData: 9 } as const;
+
+/** Tag and length of a length-delimited protobuf field. */
+function fieldHead(field: number, length: number): Uint8Array {
+  const out = [(field << 3) | 2];
+  let rest = length;
+  for (; rest >= 128; rest = Math.floor(rest / 128)) out.push((rest % 128) + 128);
+  out.push(rest);
+  return Uint8Array.from(out);
+}
+
+function join(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(a.length + b.length);
+  out.set(a);
+  out.set(b, a.length);
+  return out;
+}
+
+function transpose(data: Float32Array, rows: number, columns: number): Float32Array {
+  const out = new Float32Array(data.length);
+  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[c * rows + r] = data[r * columns + c];
+  return out;
+}
