@@ -20,7 +20,7 @@ export interface PushProgress extends OutProgress {
   readonly phase: 'reading' | 'hashing' | 'uploading' | 'committing';
 }
 
-export interface PushOptions {
+export interface HubTarget {
   /** `user/name`, or `name` alone for the token's owner. */
   repo_id: string;
   /** Kept in memory for as long as the push lasts, and nowhere else; sent to the Hub's own origin alone. */
@@ -211,7 +211,7 @@ function explain(refusal: HubRefusal, repo: string, hub: URL): string {
 }
 
 /** Bytes done in a phase, from the library's events with a share for each file. */
-function progressCounter(files: readonly OutFile[], report: PushOptions['onProgress']) {
+function progressCounter(files: readonly OutFile[], report: HubTarget['onProgress']) {
   const sizes = new Map(files.map((file) => [file.name, file.size]));
   const totalBytes = files.reduce((sum, file) => sum + file.size, 0);
   const shares: Record<PushProgress['phase'], Map<string, number>> = {
@@ -246,7 +246,7 @@ function progressCounter(files: readonly OutFile[], report: PushOptions['onProgr
  * Throws UserError where the Hub refuses or cannot be reached, and the signal's reason after an abort; no error
  * holds the token.
  */
-export async function pushToHub(files: readonly OutFile[], options: PushOptions): Promise<PushResult> {
+export async function pushToHub(files: readonly OutFile[], options: HubTarget): Promise<PushResult> {
   const { signal, private: isPrivate, ignore_patterns = ['_*', 'checkpoint-*'] } = options;
   const token = checkToken(options.token);
   const hub = checkHubUrl(options.hub_url ?? HUB_URL);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { UserError } from '../../../src/errors.ts';
-import { type PushOptions, type PushProgress, pushToHub } from '../../../src/export/hub.ts';
+import { type HubTarget, type PushProgress, pushToHub } from '../../../src/export/hub.ts';
 import { bytesFile, type OutFile } from '../../../src/export/out-file.ts';
 import { type FakeHub, type Fault, type RecordedRequest, startFakeHub } from '../../fake-hub.ts';
 
@@ -43,7 +43,7 @@ afterEach(() => hub.close());
 
 const quick = { attempts: 4, firstDelay: 1, longestDelay: 50, timeout: 2000 };
 
-function push(options: Partial<PushOptions> = {}, files: readonly OutFile[] = folder) {
+function push(options: Partial<HubTarget> = {}, files: readonly OutFile[] = folder) {
   return pushToHub(files, { repo_id: repo, token: hub.token, hub_url: hub.url, retries: quick, ...options });
 }
 
@@ -304,7 +304,7 @@ describe('a refusal', () => {
   });
 
   it('comes before the first request for what cannot be meant', async () => {
-    const wrong: [Partial<PushOptions>, RegExp, OutFile[]?][] = [
+    const wrong: [Partial<HubTarget>, RegExp, OutFile[]?][] = [
       [{ token: 'secret' }, /begins with hf_/],
       [{ token: 'hf_with space' }, /begins with hf_/],
       [{ repo_id: 'a/b/c' }, /cannot be a repository/],
