@@ -11,11 +11,15 @@ import {
 } from '../../device/cpu/onnx-builder.ts';
 import { UserError } from '../../errors.ts';
 import type { OutFile, TensorSource } from '../out-file.ts';
+import { float32ToFloat16 } from './float16.ts';
 
 /** ReduceMean and ReduceMax take their axes as an input since 18; every op here is plain ONNX. */
 const opset = 18;
 /** A protobuf message's limit. */
 const maxBytes = 2 ** 31 - 1;
+
+/** Element types of the weights, by transformers.js's names; it is all computed in float32. */
+export type OnnxDType = 'fp32' | 'fp16';
 
 interface Initializer {
   readonly dims: readonly number[];
@@ -34,7 +38,10 @@ export class OnnxModel {
   private readonly weights = new Map<string, Initializer>();
   private readonly outputs: Output[] = [];
 
-  constructor(private readonly source: TensorSource) {}
+  constructor(
+    private readonly source: TensorSource,
+    private readonly dtype: OnnxDType = 'fp32',
+  ) {}
 
   input(name: string, type: OnnxType, dims: Dims): string {
     return this.b.namedInput(name, type, dims);
@@ -46,19 +53,15 @@ export class OnnxModel {
 
   /** A parameter as it is stored. */
   weight(name: string): string {
-    this.weights.set(name, { dims: this.shape(name), read: () => this.read(name) });
-    return name;
+    return this.initializer(name, this.shape(name), () => this.source.read(name));
   }
 
   /** A parameter [out, in] as the right side of a MatMul, [in, out]: quantizers ask for a stored matrix there. */
   matrix(name: string): string {
     const [rows, columns] = this.shape(name);
-    const transposed = `${name}.transposed`;
-    this.weights.set(transposed, {
-      dims: [columns, rows],
-      read: async () => transpose(await this.read(name), rows, columns),
-    });
-    return transposed;
+    return this.initializer(`${name}.transposed`, [columns, rows], async () =>
+      transpose(await this.source.read(name), rows, columns),
+    );
   }
 
   /** x [..., in] → [..., out] by `name`.weight, and `name`.bias where there is one. */
@@ -79,6 +82,7 @@ export class OnnxModel {
 
   /** Throws UserError where the file would pass the 2 GB of a protobuf message. */
   file(name: string): OutFile {
+    const half = this.dtype === 'fp16';
     const head = encodeProto('ModelProto', {
       ir_version: 8,
       producer_name: 'papo-web',
@@ -86,8 +90,9 @@ export class OnnxModel {
     });
     const graph = encodeProto('GraphProto', this.b.graph(this.outputs));
     const tensors = [...this.weights].map(([tensor, { dims, read }]) => {
-      const bytes = 4 * dims.reduce((a, b) => a * b, 1);
-      const described = encodeProto('TensorProto', { name: tensor, dims, data_type: dataTypes.f32 });
+      const bytes = (half ? 2 : 4) * dims.reduce((a, b) => a * b, 1);
+      const data_type = half ? dataTypes.f16 : dataTypes.f32;
+      const described = encodeProto('TensorProto', { name: tensor, dims, data_type });
       const inner = join(described, fieldHead(fieldNumbers.rawData, bytes));
       return {
         tensor,
@@ -111,11 +116,12 @@ export class OnnxModel {
       async *chunks() {
         yield start;
         for (const { tensor, bytes, read, head } of tensors) {
-          const data = await read();
+          const values = await read();
+          const data = half ? float32ToFloat16(values, tensor) : values.slice();
           if (data.byteLength !== bytes)
             throw new UserError(`${tensor} has ${data.byteLength} bytes; its shape asks for ${bytes}`);
           yield head;
-          yield new Uint8Array(data.slice().buffer);
+          yield new Uint8Array(data.buffer as ArrayBuffer);
         }
       },
     };
@@ -127,8 +133,10 @@ export class OnnxModel {
     return shape;
   }
 
-  private read(name: string): Promise<Float32Array> {
-    return this.source.read(name);
+  private initializer(name: string, dims: readonly number[], read: Initializer['read']): string {
+    this.weights.set(name, { dims, read });
+    // Runtimes fold this away when they load the model.
+    return this.dtype === 'fp16' ? this.b.cast(name, 'f32') : name;
   }
 }
 

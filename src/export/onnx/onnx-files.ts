@@ -7,21 +7,23 @@ import { isJsonObject, type JsonObject, parseJsonObject } from '../../store/json
 import type { OutFile, TensorSource } from '../out-file.ts';
 import { decoderModel } from './decoder.ts';
 import { embedTokens } from './embed.ts';
-import { OnnxModel } from './model.ts';
+import { type OnnxDType, OnnxModel } from './model.ts';
 import { visionEncoder } from './vision.ts';
 
 const models: Record<string, (m: OnnxModel, config: VlmConfig) => void> = {
-  'onnx/vision_encoder.onnx': visionEncoder,
-  'onnx/embed_tokens.onnx': embedTokens,
-  'onnx/decoder_model_merged.onnx': decoderModel,
+  vision_encoder: visionEncoder,
+  embed_tokens: embedTokens,
+  decoder_model_merged: decoderModel,
 };
+/** What transformers.js adds to a file's name. */
+const suffixes: Record<OnnxDType, string> = { fp32: '', fp16: '_fp16' };
 
 /**
- * The three float32 models of a SmolVLM folder; weights are read from `tensors`, under Hugging Face's names, when a
- * file's bytes are asked for. Throws UserError for a config that cannot be built, for tensors that do not fit it, and
+ * The three models of a SmolVLM folder, onnx/*.onnx (fp16: onnx/*_fp16.onnx); weights are read from `tensors`, under
+ * Hugging Face's names, when a file's bytes are asked for. Throws UserError for a config that cannot be built, for tensors that do not fit it, and
  * for a model whose file would pass 2 GB.
  */
-export function onnxFiles(config: JsonObject, tensors: TensorSource): OutFile[] {
+export function onnxFiles(config: JsonObject, tensors: TensorSource, dtype: OnnxDType = 'fp32'): OutFile[] {
   const parsed = parseVlmConfig(config);
   for (const [name, shape] of parameterShapes(parsed)) {
     const found = tensors.shapes.get(name);
@@ -30,25 +32,26 @@ export function onnxFiles(config: JsonObject, tensors: TensorSource): OutFile[] 
         `ONNX export: ${name} is ${found ? `[${found}]` : 'missing'}; config.json asks for [${shape}]`,
       );
   }
-  return Object.entries(models).map(([path, write]) => {
-    const model = new OnnxModel(tensors);
+  return Object.entries(models).map(([name, write]) => {
+    const model = new OnnxModel(tensors, dtype);
     write(model, parsed);
-    return model.file(path);
+    return model.file(`onnx/${name}${suffixes[dtype]}.onnx`);
   });
 }
 
 /**
  * The folder with what transformers.js needs in addition: the chat template inside tokenizer_config.json (it does not
- * read chat_template.jinja for this model), and in config.json the element type of the ONNX files (in a browser it
- * would look for quantized ones).
+ * read chat_template.jinja for this model), and in config.json which ONNX files to take unless told otherwise (in a
+ * browser it would look for quantized ones).
  */
 export function forTransformersJs(
   folder: Pick<ModelFolder, 'config' | 'files' | 'chatTemplate'>,
+  dtype: OnnxDType = 'fp32',
 ): Pick<ModelFolder, 'config' | 'files'> {
   const known = folder.config['transformers.js_config'];
   const config: JsonObject = {
     ...folder.config,
-    'transformers.js_config': { ...(isJsonObject(known) ? known : {}), dtype: 'fp32' },
+    'transformers.js_config': { ...(isJsonObject(known) ? known : {}), dtype },
   };
   const files = new Map(folder.files);
   const name = 'tokenizer_config.json';
