@@ -1,5 +1,8 @@
 /** Where graphs run. Three devices: webgpu (shaders/), cpu (onnxruntime-web, WASM), reference (float64 loops). */
+import { UserError } from '../errors.ts';
 import type { Graph, Shape } from '../ops/graph.ts';
+import type { GpuLowering } from './webgpu/dispatch.ts';
+import type { GemmChoice } from './webgpu/gemm.ts';
 
 export type DeviceKind = 'webgpu' | 'cpu' | 'reference';
 export type RunInputs = Record<string, Float32Array | Int32Array>;
@@ -17,6 +20,11 @@ export interface Store {
   readonly names: readonly string[];
   shape(name: string): Shape;
   read(name: string): Promise<Float32Array>;
+  /**
+   * The tensors as they are at this call, whatever runs or writes come after it; in the order of `names`. The arrays
+   * are the caller's. Rejects with an OutOfMemoryError when there is no room for the copies.
+   */
+  readMany(names: readonly string[]): Promise<Map<string, Float32Array>>;
   write(name: string, data: Float32Array): void;
   dispose(): void;
 }
@@ -37,8 +45,61 @@ export interface Program {
   dispose(): void;
 }
 
+/** What is known of a device's memory before anything is put there. Plain data. */
+export interface DeviceLimits {
+  /** Bytes of the largest single tensor. */
+  readonly largestTensor: number;
+  /** Bytes of all tensors together; absent where nobody knows (WebGPU does not tell). */
+  readonly memory?: number;
+  /** What ops on WebGPU are cut to, so that a graph can be planned without the device. */
+  readonly webgpu?: { readonly lowering: GpuLowering['limits']; readonly gemm: GemmChoice };
+}
+
+/** The GPU went away: driver reset, crashed GPU process, unplugged, taken by the system, or destroyed by a script. */
+export class DeviceLostError extends Error {
+  override name = 'DeviceLostError';
+
+  /** `reason`: what WebGPU says of it. */
+  constructor(readonly reason: string) {
+    super(
+      `The connection to the GPU was lost (${reason}). The training up to the last checkpoint is safe. Resume from it: ` +
+        'the GPU is then opened anew. If that does not help, restart the browser, or go on with the CPU device.',
+    );
+  }
+}
+
+/** The device has no room for what was asked of it. What was half allocated has been released. */
+export class OutOfMemoryError extends UserError {
+  override name = 'OutOfMemoryError';
+
+  /** `what`: "making a store of tensors"; `bytes`: what it takes; `allocated`: bytes that were in use before it. */
+  constructor(
+    readonly what: string,
+    readonly bytes: number,
+    readonly allocated: number,
+    /** What there is, where it is known. */
+    readonly limit?: number,
+  ) {
+    const known = limit === undefined ? '' : `, and its limit is ${mebibytes(limit)}`;
+    super(
+      `Out of GPU memory: ${what} takes ${mebibytes(bytes)}; ${mebibytes(allocated)} are in use already${known}. Lower ` +
+        'per_device_train_batch_size (and raise gradient_accumulation_steps by as much), num_generations or ' +
+        'max_completion_length, or close what else uses the GPU.',
+    );
+  }
+}
+
+/** "12.3 MiB" */
+export const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+
 export interface Device {
   readonly kind: DeviceKind;
+  readonly limits: DeviceLimits;
+  /**
+   * Resolves when the device is lost, and never otherwise (nor by dispose()). From then on everything rejects or
+   * throws this error, what is running included.
+   */
+  readonly lost: Promise<DeviceLostError>;
   /** For people: "NVIDIA …", "onnxruntime-web WASM, 2 threads". */
   readonly label: string;
   createStore(entries: Iterable<StoreEntry>): Store;

@@ -5,7 +5,7 @@
 import type { Call, Graph, NumericArray, Tensor } from '../ops/graph.ts';
 import { sizeOf } from '../ops/graph.ts';
 import { isRepeat } from '../ops/repeat.ts';
-import type { Device, Program, RunInputs, RunOutputs, Store, StoreEntry } from './device.ts';
+import type { Device, DeviceLostError, Program, RunInputs, RunOutputs, Store, StoreEntry } from './device.ts';
 
 type FloatArray = typeof Float32Array | typeof Float64Array;
 
@@ -44,7 +44,11 @@ export class ArrayStore implements Store {
   }
 
   async read(name: string): Promise<Float32Array> {
-    return Float32Array.from(this.array(name));
+    return new Float32Array(this.array(name));
+  }
+
+  async readMany(names: readonly string[]): Promise<Map<string, Float32Array>> {
+    return new Map(names.map((name) => [name, new Float32Array(this.array(name))]));
   }
 
   write(name: string, data: Float32Array): void {
@@ -144,6 +148,8 @@ export class InterpretedProgram implements Program {
 export class ReferenceDevice implements Device {
   readonly kind = 'reference';
   readonly label = 'float64 reference loops';
+  readonly limits = { largestTensor: Number.POSITIVE_INFINITY };
+  readonly lost = new Promise<DeviceLostError>(() => {});
 
   createStore(entries: Iterable<StoreEntry>): Store {
     return new ArrayStore(entries, Float64Array);

@@ -6,9 +6,19 @@
 import * as ort from 'onnxruntime-web';
 import { UserError } from '../../errors.ts';
 import { type Graph, sizeOf } from '../../ops/graph.ts';
-import type { Device, Program, RunInputs, RunOutputs, Store, StoreEntry } from '../device.ts';
+import type {
+  Device,
+  DeviceLostError,
+  Program,
+  RunInputs,
+  RunOutputs,
+  Store,
+  StoreEntry,
+} from '../device.ts';
 import { ArrayStore, findArray, InterpretedProgram } from '../interpreter.ts';
 import { OnnxBuilder } from './onnx-builder.ts';
+
+const WASM_BYTES = 2 ** 32;
 
 export interface CpuOptions {
   /** WASM threads; more than one needs Node or a cross-origin isolated page. Default: the cores, at most 8. */
@@ -18,6 +28,9 @@ export interface CpuOptions {
 export class CpuDevice implements Device {
   readonly kind = 'cpu';
   readonly label: string;
+  /** onnxruntime-web's WASM addresses memory with 32 bits, and everything that a run reads or makes is in there. */
+  readonly limits = { largestTensor: WASM_BYTES, memory: WASM_BYTES };
+  readonly lost = new Promise<DeviceLostError>(() => {});
 
   constructor({ threads }: CpuOptions = {}) {
     const isolated = typeof SharedArrayBuffer !== 'undefined' && globalThis.crossOriginIsolated !== false;

@@ -82,6 +82,22 @@ function checkBindings(kernel: string, writes: readonly boolean[], ranges: reado
   });
 }
 
+/** Bytes that the parameters of a plan's dispatches take. */
+export function parameterBytes(
+  steps: readonly PlanStep[],
+  limits: Pick<GPUSupportedLimits, 'maxComputeWorkgroupsPerDimension'>,
+): number {
+  const params = new ParameterBlock();
+  const walk = (steps: readonly PlanStep[]): void => {
+    for (const step of steps) {
+      if (step.kind === 'loop') walk(step.steps);
+      else params.add(step.kind === 'dispatch' ? step.dispatch : moves(step.kind, step.bytes / 4, limits));
+    }
+  };
+  walk(steps);
+  return params.size;
+}
+
 /** The parameters of all dispatches, equal ones kept once, each at a multiple of 256 bytes. */
 class ParameterBlock {
   private readonly offsets = new Map<string, { offset: number; size: number }>();
@@ -108,8 +124,12 @@ class ParameterBlock {
     return this.offsets.get(JSON.stringify(params))!;
   }
 
+  get size(): number {
+    return Math.max(this.end, UNIFORM_ALIGNMENT);
+  }
+
   bytes(): Uint8Array<ArrayBuffer> {
-    const all = new Uint8Array(Math.max(this.end, UNIFORM_ALIGNMENT));
+    const all = new Uint8Array(this.size);
     for (const { offset, data } of this.words) all.set(new Uint8Array(data.buffer), offset);
     return all;
   }

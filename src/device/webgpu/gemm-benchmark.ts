@@ -117,7 +117,7 @@ async function measure(
     return Math.min(ms, await program.time(repeats)) / repeats;
   } finally {
     program.dispose();
-    for (const buffer of buffers.values()) buffer.destroy();
+    for (const buffer of buffers.values()) context.free(buffer);
   }
 }
 

@@ -1,4 +1,5 @@
 /** Compute pipelines, made once per (kernel, overrides) and shared by all programs of a device. */
+import type { GpuContext } from './context.ts';
 import type { Dispatch } from './dispatch.ts';
 import { stageCompute } from './flags.ts';
 
@@ -34,7 +35,7 @@ export class Pipelines {
   private readonly pipelines = new Map<string, { code: string; pipeline: Promise<Pipeline> }>();
   private readonly layouts = new Map<string, GPUBindGroupLayout>();
 
-  constructor(private readonly gpu: GPUDevice) {}
+  constructor(private readonly context: GpuContext) {}
 
   get({ kernel, code, overrides = {} }: Kernel): Promise<Pipeline> {
     const key = `${kernel} ${JSON.stringify(overrides)}`;
@@ -53,20 +54,24 @@ export class Pipelines {
     const bindings = parseBindings(code);
     const layout = this.layout(kernel, bindings);
     // A faulty module's error comes again with the pipeline's, in more detail: this scope only catches it.
-    this.gpu.pushErrorScope('validation');
-    const module = this.gpu.createShaderModule({ label: kernel, code });
-    void this.gpu.popErrorScope().catch(() => {});
+    const { gpu } = this.context;
+    gpu.pushErrorScope('validation');
+    const module = gpu.createShaderModule({ label: kernel, code });
+    void gpu.popErrorScope().catch(() => {});
     try {
-      const pipeline = await this.gpu.createComputePipelineAsync({
-        label: kernel,
-        layout: this.gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module, entryPoint: 'main', constants: overrides },
-      });
+      const pipeline = await this.context.survive(
+        gpu.createComputePipelineAsync({
+          label: kernel,
+          layout: gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
+          compute: { module, entryPoint: 'main', constants: overrides },
+        }),
+      );
       const storage = [...bindings].filter(([, type]) => type !== 'uniform').sort(([a], [b]) => a - b);
       const writes = storage.map(([, type]) => type === 'storage');
       return { pipeline, layout, writes, hasParams: bindings.has(0) };
     } catch (error) {
-      const { messages } = await module.getCompilationInfo();
+      this.context.check();
+      const { messages } = await this.context.survive(module.getCompilationInfo());
       const lines = messages.map((m) => `  ${kernel}.wgsl:${m.lineNum}:${m.linePos} ${m.type}: ${m.message}`);
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error([`kernel ${kernel} does not compile: ${reason}`, ...lines].join('\n'));
@@ -75,7 +80,8 @@ export class Pipelines {
 
   private layout(kernel: string, bindings: Map<number, BindingType>): GPUBindGroupLayout {
     const storage = [...bindings.values()].filter((type) => type !== 'uniform').length;
-    const most = this.gpu.limits.maxStorageBuffersPerShaderStage;
+    const { gpu } = this.context;
+    const most = gpu.limits.maxStorageBuffersPerShaderStage;
     if (storage > most)
       throw new Error(`kernel ${kernel} binds ${storage} storage buffers, this GPU offers ${most}`);
     for (let i = 1; i <= storage; i++)
@@ -92,7 +98,7 @@ export class Pipelines {
         visibility: stageCompute,
         buffer: { type },
       }));
-      layout = this.gpu.createBindGroupLayout({ label: signature, entries });
+      layout = gpu.createBindGroupLayout({ label: signature, entries });
       this.layouts.set(signature, layout);
     }
     return layout;

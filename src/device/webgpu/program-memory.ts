@@ -2,7 +2,7 @@
 import { type Graph, sizeOf, type Tensor } from '../../ops/graph.ts';
 import type { RunInputs, RunOutputs } from '../device.ts';
 import type { GpuContext } from './context.ts';
-import { roundUp, tensorUsage, usage } from './flags.ts';
+import { roundUp, usage } from './flags.ts';
 import type { MemoryPlan, Place } from './memory-plan.ts';
 import type { VariableBuffers } from './program.ts';
 
@@ -17,10 +17,10 @@ const PACKED_BYTES = 1 << 16;
 const ALIGNMENT = 256;
 
 export class ProgramMemory {
-  readonly activationBytes: number;
-  readonly staging: GPUBuffer | undefined;
+  activationBytes = 0;
+  staging: GPUBuffer | undefined;
   private readonly owned: GPUBuffer[] = [];
-  private readonly slots: GPUBuffer[];
+  private slots: GPUBuffer[] = [];
   private readonly inputs = new Map<Tensor, GPUBuffer>();
   private readonly constants = new Map<Tensor, Range>();
   private readonly outputs: { name: string; tensor: Tensor; from: Range; offset: number }[] = [];
@@ -32,7 +32,19 @@ export class ProgramMemory {
     private readonly stores: readonly VariableBuffers[],
     poison: boolean,
   ) {
+    try {
+      this.allocate(plan, graph, poison);
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
+  }
+
+  private allocate(plan: MemoryPlan, graph: Graph, poison: boolean): void {
+    const { context } = this;
     this.activationBytes = plan.slots.reduce((sum, { bytes }) => sum + bytes, 0);
+    const inputBytes = [...graph.inputs.values()].reduce((sum, t) => sum + sizeOf(t.shape) * 4, 0);
+    context.checkRoom('the memory of a program', this.activationBytes + inputBytes);
     this.slots = plan.slots.map(({ bytes, largest }) => this.own(context.tensorBuffer(largest.name, bytes)));
     if (poison)
       for (const buffer of this.slots) this.write(buffer, 0, new Int32Array(buffer.size / 4).fill(-1));
@@ -68,9 +80,7 @@ export class ProgramMemory {
   /** A uniform buffer that holds `content`. */
   uniform(content: Uint8Array<ArrayBuffer>): GPUBuffer {
     const size = content.byteLength;
-    const buffer = this.own(
-      this.context.gpu.createBuffer({ label: 'parameters', size, usage: usage.uniform | usage.copyTarget }),
-    );
+    const buffer = this.own(this.context.buffer('parameters', size, usage.uniform | usage.copyTarget));
     this.context.gpu.queue.writeBuffer(buffer, 0, content);
     return buffer;
   }
@@ -95,7 +105,7 @@ export class ProgramMemory {
   }
 
   dispose(): void {
-    for (const buffer of this.owned) buffer.destroy();
+    for (const buffer of this.owned) this.context.free(buffer);
   }
 
   private own(buffer: GPUBuffer): GPUBuffer {
@@ -110,34 +120,43 @@ export class ProgramMemory {
 
   /** Small constants are many (scalars): equal ones are kept once, all in one buffer. */
   private placeConstants(constants: MemoryPlan['constants']): void {
-    const packed = new Map<string, { data: Float32Array | Int32Array; offset: number }>();
-    const members: { tensor: Tensor; offset: number; size: number }[] = [];
-    let end = 0;
-    for (const [tensor, data] of constants) {
-      const size = Math.max(data.byteLength, 4);
-      if (size > PACKED_BYTES) {
-        const buffer = this.own(this.context.tensorBuffer(`constant ${tensor.name}`, size));
-        this.write(buffer, 0, data);
-        this.constants.set(tensor, { buffer, offset: 0, size });
-        continue;
-      }
-      const key = new Uint32Array(data.buffer, data.byteOffset, data.length).join();
-      let known = packed.get(key);
-      if (!known) {
-        known = { data, offset: end };
-        packed.set(key, known);
-        end += roundUp(size, ALIGNMENT);
-      }
-      members.push({ tensor, offset: known.offset, size });
+    const { packed, members, large, end } = packConstants(constants);
+    for (const [tensor, data] of large) {
+      const size = data.byteLength;
+      const buffer = this.own(this.context.tensorBuffer(`constant ${tensor.name}`, size));
+      this.write(buffer, 0, data);
+      this.constants.set(tensor, { buffer, offset: 0, size });
     }
     if (members.length === 0) return;
-    const buffer = this.own(
-      this.context.gpu.createBuffer({ label: 'constants', size: end, usage: tensorUsage }),
-    );
+    const buffer = this.own(this.context.tensorBuffer('constants', end));
     const content = new Uint8Array(end);
-    for (const { data, offset } of packed.values())
+    for (const { data, offset } of packed)
       content.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
     this.context.gpu.queue.writeBuffer(buffer, 0, content);
     for (const { tensor, offset, size } of members) this.constants.set(tensor, { buffer, offset, size });
   }
+}
+
+/** Where constants go: `large` ones into a buffer each, the others into one of `end` bytes. */
+export function packConstants(constants: MemoryPlan['constants']) {
+  const packed = new Map<string, { data: Float32Array | Int32Array; offset: number }>();
+  const members: { tensor: Tensor; offset: number; size: number }[] = [];
+  const large: [Tensor, Float32Array | Int32Array][] = [];
+  let end = 0;
+  for (const [tensor, data] of constants) {
+    const size = Math.max(data.byteLength, 4);
+    if (size > PACKED_BYTES) {
+      large.push([tensor, data]);
+      continue;
+    }
+    const key = new Uint32Array(data.buffer, data.byteOffset, data.length).join();
+    let known = packed.get(key);
+    if (!known) {
+      known = { data, offset: end };
+      packed.set(key, known);
+      end += roundUp(size, ALIGNMENT);
+    }
+    members.push({ tensor, offset: known.offset, size });
+  }
+  return { packed: [...packed.values()], members, large, end };
 }

@@ -105,15 +105,15 @@ export class WebgpuProgram implements Program {
       this.encodeMs = performance.now() - start;
     });
     const { staging } = memory;
-    const finished = staging ? staging.mapAsync(mapModeRead) : context.gpu.queue.onSubmittedWorkDone();
-    await Promise.all([done, context.survive(finished)]);
-    const msPerDispatch = (performance.now() - begin) / Math.max(this.steps, 1);
-    this.perSubmit = Math.min(Math.max(Math.round(SUBMIT_MS / msPerDispatch), 16), 16_384);
-    if (!staging) return {};
     try {
-      return memory.download(staging.getMappedRange());
+      const finished = staging ? staging.mapAsync(mapModeRead) : context.gpu.queue.onSubmittedWorkDone();
+      await Promise.all([done, context.survive(finished)]);
+      const msPerDispatch = (performance.now() - begin) / Math.max(this.steps, 1);
+      this.perSubmit = Math.min(Math.max(Math.round(SUBMIT_MS / msPerDispatch), 16), 16_384);
+      return staging ? memory.download(staging.getMappedRange()) : {};
     } finally {
-      staging.unmap();
+      // After a failure the mapping may be on its way still: the next run wants the buffer back.
+      staging?.unmap();
     }
   }
 

@@ -2,25 +2,38 @@
 import { type Shape, sizeOf } from '../../ops/graph.ts';
 import type { Store, StoreEntry } from '../device.ts';
 import type { GpuContext } from './context.ts';
-import { mapModeRead } from './flags.ts';
+import { snapshot } from './snapshot.ts';
 
 export class WebgpuStore implements Store {
   private readonly entries = new Map<string, { shape: Shape; buffer: GPUBuffer }>();
-  /** Rejects when the GPU had no room. */
+  /** Rejects when the GPU had no room; the tensors are released then. */
   readonly ready: Promise<void>;
+  private isReady = false;
+  private failure: unknown;
 
   constructor(
     private readonly context: GpuContext,
     entries: Iterable<StoreEntry>,
   ) {
-    this.ready = context.guard('making a store of tensors', () => {
-      for (const { name, shape, data } of entries) {
-        if (this.entries.has(name)) throw new Error(`${name} is twice in the store`);
-        const buffer = context.tensorBuffer(name, sizeOf(shape) * 4);
-        this.entries.set(name, { shape, buffer });
-        if (data) this.write(name, data);
+    const { done } = context.guard('making a store of tensors', () => {
+      try {
+        for (const { name, shape, data } of entries) this.add(name, shape, data);
+      } catch (error) {
+        this.dispose();
+        throw error;
       }
-    }).done;
+    });
+    this.ready = done.then(
+      () => {
+        this.isReady = true;
+      },
+      (error) => {
+        this.failure = error;
+        this.dispose();
+        throw error;
+      },
+    );
+    this.ready.catch(() => {});
   }
 
   get names(): string[] {
@@ -40,38 +53,45 @@ export class WebgpuStore implements Store {
   }
 
   async read(name: string): Promise<Float32Array> {
-    const { shape, buffer } = this.entry(name);
-    await this.ready;
-    const bytes = sizeOf(shape) * 4;
-    const { result: staging, done } = this.context.guard(`reading ${name}`, () => {
-      const staging = this.context.stagingBuffer(bytes);
-      const encoder = this.context.gpu.createCommandEncoder();
-      encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes);
-      this.context.gpu.queue.submit([encoder.finish()]);
-      return staging;
-    });
-    try {
-      await done;
-      await this.context.survive(staging.mapAsync(mapModeRead));
-      return new Float32Array(staging.getMappedRange(0, bytes).slice(0));
-    } finally {
-      staging.destroy();
-    }
+    return (await this.readMany([name])).get(name)!;
+  }
+
+  async readMany(names: readonly string[]): Promise<Map<string, Float32Array>> {
+    const tensors = [...new Set(names)].map((name) => ({ name, ...this.entry(name) }));
+    return snapshot(
+      this.context,
+      tensors.map(({ name, shape, buffer }) => ({ name, buffer, bytes: sizeOf(shape) * 4 })),
+      this.ready,
+    );
   }
 
   write(name: string, data: Float32Array): void {
-    const { shape, buffer } = this.entry(name);
-    if (data.length !== sizeOf(shape)) throw new Error(`${name}: ${data.length} values for shape [${shape}]`);
     this.context.check();
-    this.context.gpu.queue.writeBuffer(buffer, 0, data as Float32Array<ArrayBuffer>);
+    if (this.isReady) this.upload(name, data);
+    // Should the GPU have had no room, then that is reported by `ready`, and this must not be a fault of its own.
+    else this.context.guard(`writing ${name}`, () => this.upload(name, data));
   }
 
   dispose(): void {
-    for (const { buffer } of this.entries.values()) buffer.destroy();
+    for (const { buffer } of this.entries.values()) this.context.free(buffer);
     this.entries.clear();
   }
 
+  private add(name: string, shape: Shape, data: Float32Array | undefined): void {
+    if (this.entries.has(name)) throw new Error(`${name} is twice in the store`);
+    const buffer = this.context.tensorBuffer(name, sizeOf(shape) * 4);
+    this.entries.set(name, { shape, buffer });
+    if (data) this.upload(name, data);
+  }
+
+  private upload(name: string, data: Float32Array): void {
+    const { shape, buffer } = this.entry(name);
+    if (data.length !== sizeOf(shape)) throw new Error(`${name}: ${data.length} values for shape [${shape}]`);
+    this.context.gpu.queue.writeBuffer(buffer, 0, data as Float32Array<ArrayBuffer>);
+  }
+
   private entry(name: string): { shape: Shape; buffer: GPUBuffer } {
+    if (this.failure) throw this.failure;
     const entry = this.entries.get(name);
     if (!entry) throw new Error(`no tensor named ${name} in the store`);
     return entry;

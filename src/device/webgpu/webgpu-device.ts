@@ -1,8 +1,15 @@
 /** The WebGPU device: graphs become static lists of compute dispatches over buffers planned by lifetime. */
-import { UserError } from '../../errors.ts';
 import type { Graph } from '../../ops/graph.ts';
-import type { Device, Program, Store, StoreEntry } from '../device.ts';
-import { GpuContext } from './context.ts';
+import {
+  type Device,
+  type DeviceLimits,
+  DeviceLostError,
+  type Program,
+  type Store,
+  type StoreEntry,
+} from '../device.ts';
+import { findAdapter, requestDevice } from './adapter.ts';
+import { GpuContext, lastLoss } from './context.ts';
 import { type GemmChoice, type GemmPlan, uniformChoice } from './gemm.ts';
 import { chooseGemm, memoryOf, type Remember } from './gemm-benchmark.ts';
 import { Lowering } from './lowering.ts';
@@ -21,61 +28,92 @@ export interface WebgpuOptions {
   readonly coreLimits?: boolean;
   /** Fill activation memory with NaN first: a kernel that counts on zeros then shows. For tests. */
   readonly poison?: boolean;
+  /** Bytes that tensors may take on this GPU, for who knows; WebGPU does not tell. Default: until the GPU is full. */
+  readonly memoryLimit?: number;
+  /**
+   * Milliseconds to go on trying where there is no adapter: for a moment after a crash of the GPU process there is none.
+   * Default: 5,000 when a device of this process was lost in the last minute, else 0.
+   */
+  readonly patience?: number;
 }
 
-/** Limits of which more is better for us: large tensors, kernels with many operands, larger shared tiles. */
-const wantedLimits = [
-  'maxBufferSize',
-  'maxStorageBufferBindingSize',
-  'maxStorageBuffersPerShaderStage',
-  'maxComputeWorkgroupStorageSize',
-] as const;
+const PATIENCE_MS = 5_000;
+const MINUTE_MS = 60_000;
+const RETRY_MS = 250;
 
 const shared = new Map<string, string>();
 
 export class WebgpuDevice implements Device {
   readonly kind = 'webgpu';
+  private readonly lowering: Lowering;
 
   private constructor(
     readonly label: string,
     /** Software, not hardware. */
     readonly isFallback: boolean,
+    readonly limits: DeviceLimits,
     private readonly context: GpuContext,
-    private readonly lowering: Lowering,
     /** The GEMM variant of each class of products. */
     readonly gemm: GemmChoice,
     private readonly poison: boolean,
-  ) {}
+  ) {
+    this.lowering = new Lowering(limits.webgpu!.lowering, gemm);
+  }
 
-  /** Throws a UserError when there is no WebGPU, or no adapter. */
+  /** Throws a UserError when there is no WebGPU, no adapter, or none that answers. */
   static async create(options: WebgpuOptions = {}): Promise<WebgpuDevice> {
-    const adapter = options.adapter ?? (await findAdapter(options.gpu));
+    const begin = performance.now();
+    const afterLoss = begin - lastLoss < MINUTE_MS;
+    for (let { adapter } = options; ; adapter = undefined) {
+      try {
+        return await WebgpuDevice.open(adapter ?? (await findAdapter(options.gpu)), options);
+      } catch (error) {
+        const interrupted = afterLoss || error instanceof DeviceLostError;
+        const patience = options.patience ?? (interrupted ? PATIENCE_MS : 0);
+        if (performance.now() - begin > patience) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+
+  private static async open(adapter: GPUAdapter, options: WebgpuOptions): Promise<WebgpuDevice> {
     const gpu = await requestDevice(adapter, options.coreLimits ?? false);
     const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;
     const isFallback = isFallbackAdapter ?? false;
     const name = description || [vendor, architecture || device].filter(Boolean).join(' ') || 'unknown GPU';
-    const context = new GpuContext(gpu);
-    const limits = {
+    const context = new GpuContext(gpu, options.memoryLimit);
+    const lowering = {
       maxWorkgroupsPerDimension: gpu.limits.maxComputeWorkgroupsPerDimension,
       maxBindingBytes: Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize),
       workgroupMemory: gpu.limits.maxComputeWorkgroupStorageSize,
     };
     const key = [vendor, architecture, device, description].join('/');
-    const gemm = options.gemm
-      ? uniformChoice(options.gemm)
-      : await chooseGemm(context, limits, {
-          key,
-          isFallback,
-          remember: options.remember ?? memoryOf(shared),
-        });
-    return new WebgpuDevice(
-      `WebGPU (${name}${isFallback ? ', software' : ''})`,
-      isFallback,
-      context,
-      new Lowering(limits, gemm),
-      gemm,
-      options.poison ?? false,
-    );
+    try {
+      await context.probe();
+      const remember = options.remember ?? memoryOf(shared);
+      const gemm = options.gemm
+        ? uniformChoice(options.gemm)
+        : await chooseGemm(context, lowering, { key, isFallback, remember });
+      const label = `WebGPU (${name}${isFallback ? ', software' : ''})`;
+      const limits = {
+        largestTensor: context.largestTensor,
+        memory: options.memoryLimit,
+        webgpu: { lowering, gemm },
+      };
+      return new WebgpuDevice(label, isFallback, limits, context, gemm, options.poison ?? false);
+    } catch (error) {
+      context.dispose();
+      throw error;
+    }
+  }
+
+  get lost(): Promise<DeviceLostError> {
+    return this.context.lost;
+  }
+
+  /** Bytes of GPU memory that stores and programs hold now. */
+  get allocatedBytes(): number {
+    return this.context.allocatedBytes;
   }
 
   createStore(entries: Iterable<StoreEntry>): Store {
@@ -93,29 +131,5 @@ export class WebgpuDevice implements Device {
 
   dispose(): void {
     this.context.dispose();
-  }
-}
-
-async function findAdapter(gpu: GPU | undefined): Promise<GPUAdapter> {
-  const api = gpu ?? (globalThis.navigator as Navigator | undefined)?.gpu;
-  if (!api)
-    throw new UserError(
-      'This browser has no WebGPU (or the page is not served over HTTPS or from localhost). Use the CPU device, or a ' +
-        'recent Chrome, Edge, Safari or Firefox.',
-    );
-  const adapter = await api.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter)
-    throw new UserError(
-      'WebGPU finds no usable GPU here (no adapter). Update the graphics driver, or use the CPU device.',
-    );
-  return adapter;
-}
-
-async function requestDevice(adapter: GPUAdapter, coreLimits: boolean): Promise<GPUDevice> {
-  const requiredLimits = Object.fromEntries(wantedLimits.map((limit) => [limit, adapter.limits[limit]]));
-  try {
-    return await adapter.requestDevice(coreLimits ? {} : { requiredLimits });
-  } catch (error) {
-    throw new UserError(`The GPU could not be opened: ${error instanceof Error ? error.message : error}`);
   }
 }
