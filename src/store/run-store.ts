@@ -79,30 +79,37 @@ export interface LogRow {
   readonly completions: readonly SampledCompletion[];
 }
 
-/** One run, opened for writing: its lock is held until `close`. */
-export interface RunStore {
+/** One run as anybody may see it, while somebody else writes it too. */
+export interface RunReader {
   /** What a message calls the place. */
   readonly where: string;
   info(): Promise<RunInfo | null>;
-  writeInfo(info: RunInfo): Promise<void>;
-  /** In the order given, behind what is there. */
-  appendLog(rows: readonly LogRow[]): Promise<void>;
   /** All rows, oldest first. */
   readLog(): Promise<LogRow[]>;
-  /** Drops rows of later steps: a run that goes on from a checkpoint writes them again. */
-  truncateLog(lastStep: number): Promise<void>;
-  /**
-   * Resolves when it is committed. An older checkpoint of the same step is replaced only then. Where storage is full
-   * it throws a StorageFullError, with everything committed before as it was.
-   */
-  saveCheckpoint(checkpoint: Checkpoint): Promise<void>;
   /** Committed ones, oldest step first. */
   checkpoints(): Promise<CheckpointInfo[]>;
   /** Throws a UserError where there is none of that step. */
   openCheckpoint(step: number): Promise<StoredCheckpoint>;
-  deleteCheckpoint(step: number): Promise<void>;
   /** Bytes used by everything of this origin or disk, and bytes still free; null where nobody can say. */
   space(): Promise<{ used: number; free: number } | null>;
+}
+
+/** One run, opened for writing: its lock is held until `close`. */
+export interface RunStore extends RunReader {
+  writeInfo(info: RunInfo): Promise<void>;
+  /** In the order given, behind what is there. */
+  appendLog(rows: readonly LogRow[]): Promise<void>;
+  /** Drops rows of later steps: a run that goes on from a checkpoint writes them again. */
+  truncateLog(lastStep: number): Promise<void>;
+  /**
+   * Resolves when it is committed; until then nobody may change the checkpoint's arrays, which are not copied first.
+   * An older checkpoint of the same step is replaced only then. Where storage is full it throws a StorageFullError,
+   * with everything committed before as it was.
+   */
+  saveCheckpoint(checkpoint: Checkpoint): Promise<void>;
+  /** Nothing happens where there is none of that step. */
+  deleteCheckpoint(step: number): Promise<void>;
+  /** Gives the lock back; writing afterwards is an error. */
   close(): Promise<void>;
 }
 
