@@ -12,7 +12,10 @@ export interface AdamwAttributes {
   readonly maxNorm: number;
 }
 
-/** Σ x² over all gradients, [1, 1]: the square of torch.nn.utils.clip_grad_norm_'s total norm. */
+/**
+ * Σ x² over all gradients, [1, 1]: the square of torch.nn.utils.clip_grad_norm_'s total norm. NaN or infinite when a
+ * gradient is, and infinite when the sum passes float32 (norms above 1.8e19; not on the float64 reference).
+ */
 export function sumSquares(g: Graph, gradients: readonly Tensor[]): Tensor {
   return g.call(sumSquaresOp, gradients, {})[0];
 }
@@ -21,7 +24,8 @@ export function sumSquares(g: Graph, gradients: readonly Tensor[]): Tensor {
  * One step on `parameter` in place, as torch.optim.AdamW (foreach off):
  *   g ← g · min(1, maxNorm / (√squares + 1e-6));  p ← p (1 − lr · λ);  m ← β₁ m + (1−β₁) g;  v ← β₂ v + (1−β₂) g²
  *   p ← p − lr · (m / (1−β₁ᵗ)) / (√(v / (1−β₂ᵗ)) + ε)
- * Nothing moves when the gradient is not finite. `step` [3] holds lr, 1−β₁ᵗ and 1−β₂ᵗ, computed in float64 outside.
+ * Nothing moves, on any device, when `squares` is not finite: parameter, moments and decay keep their bits. (PyTorch
+ * turns an infinite norm into zero gradients and still decays weights and moments; a NaN it lets through.) `step` [3] holds lr, 1−β₁ᵗ and 1−β₂ᵗ, computed in float64 outside.
  */
 export function adamw(
   g: Graph,
