@@ -2,9 +2,10 @@
  * Times what bench/README.md lists, on every device that is there.
  *   npm run bench -- [--device cpu|webgpu] [--prompts 8] [--group 8] [--repeats 5] [--json]
  */
+
 import { parseArgs } from 'node:util';
 import { openDevice } from '../src/cli/device.ts';
-import { generateExample } from '../src/data/examples.ts';
+import { worldDataset } from '../src/data/dataset.ts';
 import type { Device, Program } from '../src/device/device.ts';
 import { UserError } from '../src/errors.ts';
 import { gather } from '../src/ops/gather.ts';
@@ -16,6 +17,7 @@ import { gradientName } from '../src/policy/optimizer.ts';
 import { type PassShape, passCounts, scoreGraph, trainingGraph } from '../src/policy/papo-pass.ts';
 import { Policy } from '../src/policy/policy.ts';
 import { policyGraph } from '../src/policy/policy-graph.ts';
+import { RewardGuard } from '../src/rewards/guard.ts';
 import { rewardFunction } from '../src/rewards/rewards.ts';
 import { loadModelFolder } from '../src/store/hf-folder.ts';
 import { nodeFiles } from '../src/store/node-files.ts';
@@ -84,9 +86,9 @@ async function measure(
     'papo-nano',
   );
   const policy = Policy.create(device, folder);
-  const examples = (index: number) => generateExample(1, 'train', index, 'shapes');
-  const reward_funcs = { boxed_answer: rewardFunction('boxed_answer') };
-  const trainer = await Trainer.create({ policy, config, reward_funcs, examples });
+  const dataset = worldDataset('shapes', 'train', 1);
+  const rewards = new RewardGuard({ boxed_answer: rewardFunction('boxed_answer') });
+  const trainer = await Trainer.create({ policy, config, rewards, dataset });
   await trainer.update();
   const reports = [];
   for (let i = 0; i < repeats; i++) reports.push(await trainer.update());
@@ -97,7 +99,8 @@ async function measure(
 
   // The parts of the training pass, each a program of its own on the same batch.
   const T = config.max_completion_length;
-  const prepared = Array.from({ length: P }, (_, i) => policy.prompt(examples(i).prompt, examples(i).image));
+  const rows = await Promise.all(Array.from({ length: P }, (_, i) => dataset.row(i)));
+  const prepared = rows.map((row) => policy.prompt(row.prompt, row.image));
   const prefixLength = roundUp(Math.max(...prepared.map((p) => p.ids.length)), 8);
   const shape: PassShape = { prompts: P, prefixLength, group: G, completionLength: T, views: 2 };
   const forward = await timeProgram(device, policy, shape, prepared, repeats, 'forward');

@@ -5,11 +5,13 @@
  * Runs that OUT/compare.json already has, with the same steps and examples, are kept.
  * Writes compare.json (every number), compare.md (the table) and compare.svg (the curves).
  */
+
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openDevice } from '../src/cli/device.ts';
-import { type Evaluation, evaluate, heldOut } from '../src/data/evaluate.ts';
+import { worldDataset } from '../src/data/dataset.ts';
+import { type Evaluation, evaluate } from '../src/data/evaluate.ts';
 import { generateExample } from '../src/data/examples.ts';
 import type { RasterImage } from '../src/data/raster.ts';
 import type { Device } from '../src/device/device.ts';
@@ -21,6 +23,7 @@ import { Trainer } from '../src/papo/trainer.ts';
 import { layout } from '../src/policy/layout.ts';
 import { passCounts, scoreGraph } from '../src/policy/papo-pass.ts';
 import { Policy } from '../src/policy/policy.ts';
+import { RewardGuard } from '../src/rewards/guard.ts';
 import { rewardFunction } from '../src/rewards/rewards.ts';
 import { loadModelFolder } from '../src/store/hf-folder.ts';
 import { nodeFiles } from '../src/store/node-files.ts';
@@ -114,11 +117,12 @@ async function trainOne(
   const trainer = await Trainer.create({
     policy,
     config,
-    reward_funcs: { boxed_answer: rewardFunction('boxed_answer') },
-    examples: (index) => generateExample(seed, 'train', index, 'shapes'),
+    rewards: new RewardGuard({ boxed_answer: rewardFunction('boxed_answer') }),
+    dataset: worldDataset('shapes', 'train', seed),
   });
   // The held-out questions are the same for every run; only training differs by seed.
-  const base = { task: 'shapes', seed: 1000, maxTokens: config.max_completion_length } as const;
+  const dataset = worldDataset('shapes', 'test', 1000);
+  const base = { dataset, seed: 1000, maxTokens: config.max_completion_length };
   const measure = (
     count: number,
     view?: (image: RasterImage, i: number) => RasterImage,
@@ -135,8 +139,8 @@ async function trainOne(
   curve.push({ step: steps, accuracy: original.accuracy });
   const final = {
     accuracy: original.accuracy,
-    perceptionErrors: original.perceptionErrors,
-    formatErrors: original.formatErrors,
+    perceptionErrors: original.perceptionErrors!,
+    formatErrors: original.formatErrors!,
     perceptionKl: await perceptionKl(policy, 128, config.max_completion_length),
     maskedAccuracy: (await measure(examples, masked)).accuracy,
     blankAccuracy: (await measure(examples, black)).accuracy,
@@ -149,7 +153,7 @@ async function trainOne(
 /** Exact KL[π‖π_mask] a token, nats, mean over sampled completions of held-out questions; masks as in training. */
 async function perceptionKl(policy: Policy, count: number, T: number): Promise<number> {
   const P = 32;
-  const questions = heldOut('shapes', count, 1000);
+  const questions = Array.from({ length: count }, (_, i) => generateExample(1000, 'test', i, 'shapes'));
   let [total, tokens] = [0, 0];
   for (let first = 0; first < count; first += P) {
     const batch = questions.slice(first, first + P);

@@ -18,6 +18,14 @@ export class RecordingDevice implements Device {
     return this.inner.label;
   }
 
+  get limits() {
+    return this.inner.limits;
+  }
+
+  get lost() {
+    return this.inner.lost;
+  }
+
   /** Runs of the training pass: only it takes advantages. */
   get trainingRuns(): RunInputs[] {
     return this.runs.filter((inputs) => inputs.advantages);

@@ -1,10 +1,11 @@
 /** Three PAPO updates of papo-nano with everything on: two prompts × four completions, both views, AdamW. */
-import { generateExample } from '../src/data/examples.ts';
+import { worldDataset } from '../src/data/dataset.ts';
 import type { Device } from '../src/device/device.ts';
 import { parseConfig } from '../src/papo/config.ts';
 import { Trainer } from '../src/papo/trainer.ts';
 import type { Weight } from '../src/policy/parameters.ts';
 import { Policy } from '../src/policy/policy.ts';
+import { RewardGuard } from '../src/rewards/guard.ts';
 import { rewardFunction } from '../src/rewards/rewards.ts';
 import { loadModelFolder, type ModelFiles } from '../src/store/hf-folder.ts';
 
@@ -39,8 +40,11 @@ export async function threeSteps(
   const trainer = await Trainer.create({
     policy,
     config,
-    reward_funcs: { boxed_answer: rewardFunction('boxed_answer'), format: rewardFunction('format') },
-    examples: (index) => generateExample(config.seed, 'train', index, 'shapes'),
+    rewards: new RewardGuard({
+      boxed_answer: rewardFunction('boxed_answer'),
+      format: rewardFunction('format'),
+    }),
+    dataset: worldDataset('shapes', 'train', config.seed),
   });
   const texts: string[] = [];
   const metrics: Record<string, number>[] = [];

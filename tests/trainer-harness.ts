@@ -1,22 +1,26 @@
 /** Short runs of the trainer on the tiny papo-nano, with what reached the device. Node only. */
-import { generateExample } from '../src/data/examples.ts';
+import { worldDataset } from '../src/data/dataset.ts';
 import { CpuDevice } from '../src/device/cpu/cpu-device.ts';
 import { parseConfig } from '../src/papo/config.ts';
-import { type LiveSettings, type StepReport, Trainer, type TrainerOptions } from '../src/papo/trainer.ts';
+import { type LiveSettings, type StepReport, Trainer } from '../src/papo/trainer.ts';
 import type { Weight } from '../src/policy/parameters.ts';
 import { Policy } from '../src/policy/policy.ts';
+import { RewardGuard } from '../src/rewards/guard.ts';
+import type { RewardFunction } from '../src/rewards/rewards.ts';
 import { RecordingDevice } from './recording-device.ts';
 import { type TinyNanoOptions, tinyNano } from './tiny-nano.ts';
 
+type RewardFunctions = Record<string, RewardFunction>;
+
 /** Depends on the text alone, and differs within nearly every group. */
-export const lengthReward: TrainerOptions['reward_funcs'] = {
+export const lengthReward: RewardFunctions = {
   length: ({ completions }) => completions.map((text) => text.length % 5),
 };
 
 export interface RunOptions {
   readonly updates?: number;
   readonly live?: readonly Partial<LiveSettings>[];
-  readonly rewards?: TrainerOptions['reward_funcs'];
+  readonly rewards?: RewardFunctions;
 }
 
 export interface Run {
@@ -59,8 +63,8 @@ export class Bench {
     return Trainer.create({
       policy: this.policy,
       config,
-      reward_funcs: rewards,
-      examples: (index) => generateExample(config.seed, 'train', index),
+      rewards: new RewardGuard(rewards),
+      dataset: worldDataset('shapes', 'train', config.seed),
     });
   }
 

@@ -4,9 +4,9 @@ import type { Device } from '../device/device.ts';
 import { ReferenceDevice } from '../device/interpreter.ts';
 import { UserError } from '../errors.ts';
 
-/** cpu, webgpu or reference. WebGPU in Node comes from the optional npm package `webgpu` (Dawn). */
+/** cpu (auto means it too), webgpu or reference. WebGPU in Node comes from the optional npm package `webgpu` (Dawn). */
 export async function openDevice(name: string): Promise<Device> {
-  if (name === 'cpu') return new CpuDevice();
+  if (name === 'cpu' || name === 'auto') return new CpuDevice();
   if (name === 'reference') return new ReferenceDevice();
   if (name !== 'webgpu') throw new UserError(`--device: "${name}"; expected cpu, webgpu or reference`);
   const { WebgpuDevice } = await import('../device/webgpu/webgpu-device.ts');

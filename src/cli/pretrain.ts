@@ -8,6 +8,7 @@
  * 3. A shorter, lazier end: the policy can see, but often does not look, which is PAPO's problem in small.
  */
 import { parseArgs } from 'node:util';
+import { worldDataset } from '../data/dataset.ts';
 import { carefulDemonstration, lazyDemonstration } from '../data/demonstrators.ts';
 import { evaluate } from '../data/evaluate.ts';
 import { generateExample } from '../data/examples.ts';
@@ -123,10 +124,16 @@ function demonstrate(seed: number, index: number, { mix, lazy, sharpness }: Stag
 
 async function report(policy: Policy, examples: number): Promise<void> {
   for (const greedy of [false, true]) {
-    const e = await evaluate(policy, { task: 'shapes', examples, seed: 7, maxTokens, greedy });
+    const e = await evaluate(policy, {
+      dataset: worldDataset('shapes', 'test', 7),
+      examples,
+      seed: 7,
+      maxTokens,
+      greedy,
+    });
     const kinds = Object.entries(e.byKind).map(([kind, accuracy]) => `${kind} ${accuracy.toFixed(2)}`);
     console.log(
-      `  held-out ${greedy ? 'greedy ' : 'sampled'} ${e.accuracy.toFixed(3)}  format errors ${e.formatErrors.toFixed(3)}  ${kinds.join('  ')}`,
+      `  held-out ${greedy ? 'greedy ' : 'sampled'} ${e.accuracy.toFixed(3)}  format errors ${e.formatErrors!.toFixed(3)}  ${kinds.join('  ')}`,
     );
   }
 }

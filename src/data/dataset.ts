@@ -22,6 +22,8 @@ export interface Dataset {
   readonly name: string;
   /** Rows; Infinity where they are made as they are asked for. */
   readonly size: number;
+  /** Rows until they repeat, where `size` is Infinity because they are gone round. */
+  readonly epochSize?: number;
   /** The row of this number, from 0 to size − 1; always the same. */
   row(index: number): Row | Promise<Row>;
 }
@@ -43,3 +45,10 @@ export function worldDataset(task: TaskName | TaskMix, split: Split, seed: numbe
     row: (index) => exampleRow(generateExample(seed, split, index, task)),
   };
 }
+
+/** Rows that are in memory. */
+export const rowsDataset = (rows: readonly Row[], name = 'rows'): Dataset => ({
+  name,
+  size: rows.length,
+  row: (index) => rows[index],
+});

@@ -1,14 +1,14 @@
-// Held-out accuracy of sampled completions, with the errors told apart.
+// Held-out accuracy of sampled completions, with the errors told apart where the picture's content is known.
 
 import { Purpose, uniform } from '../papo/random.ts';
-import type { Policy } from '../policy/policy.ts';
-import { diagnose } from './diagnose.ts';
-import { type Example, generateExample } from './examples.ts';
+import type { Completions, Policy } from '../policy/policy.ts';
+import { boxedAnswer } from './completion.ts';
+import type { Dataset, Row } from './dataset.ts';
 import type { RasterImage } from './raster.ts';
-import type { TaskMix, TaskName } from './tasks.ts';
 
 export interface EvaluationOptions {
-  readonly task: TaskName | TaskMix;
+  readonly dataset: Dataset;
+  /** The first so many rows; all where there are fewer. */
   readonly examples: number;
   readonly seed: number;
   readonly maxTokens: number;
@@ -18,29 +18,34 @@ export interface EvaluationOptions {
   readonly greedy?: boolean;
   /** What the policy sees instead of the image (masked, blank). */
   readonly view?: (image: RasterImage, index: number) => RasterImage;
+  /** Examples answered so far; may wait, so that messages come through. */
+  readonly onProgress?: (done: number, total: number) => Promise<void> | void;
 }
 
 export interface Evaluation {
+  readonly rows: readonly Row[];
+  readonly completions: Completions;
+  /** Of the rows that have an answer; NaN where none has. */
   readonly accuracy: number;
   /** Standard error over examples. */
   readonly accuracyError: number;
-  /** Shares of completions whose first failing is …; `format_ok` the share that keeps the form. */
-  readonly perceptionErrors: number;
-  readonly reasoningErrors: number;
-  readonly formatErrors: number;
+  /** Shares of completions whose first failing is …; undefined where nobody can tell. */
+  readonly perceptionErrors?: number;
+  readonly reasoningErrors?: number;
+  readonly formatErrors?: number;
+  /** Accuracy by the columns `kind` and `vision_dependency`, where the data have them. */
   readonly byKind: Record<string, number>;
   readonly byDependency: Record<string, number>;
 }
 
-/** The held-out examples 0 … n−1 of a seed. */
-export function heldOut(task: TaskName | TaskMix, examples: number, seed: number): Example[] {
-  return Array.from({ length: examples }, (_, i) => generateExample(seed, 'test', i, task));
-}
+/** Prompts of one program run. */
+const perRun = 32;
 
 export async function evaluate(policy: Policy, options: EvaluationOptions): Promise<Evaluation> {
-  const { seed, samples = 1, temperature = 1, view } = options;
-  const examples = heldOut(options.task, options.examples, seed);
-  const prompts = examples.map((e, i) => policy.prompt(e.prompt, view ? view(e.image, i) : e.image));
+  const { seed, samples = 1, temperature = 1, view, dataset, onProgress } = options;
+  const count = Math.min(options.examples, dataset.size);
+  const rows = await Promise.all(Array.from({ length: count }, (_, i) => dataset.row(i)));
+  const prompts = rows.map((row, i) => policy.prompt(row.prompt, view ? view(row.image, i) : row.image));
   const completions = await policy.generate(prompts, {
     group: samples,
     maxTokens: options.maxTokens,
@@ -50,31 +55,43 @@ export async function evaluate(policy: Policy, options: EvaluationOptions): Prom
     topP: 1,
     minP: 0,
     uniform: (t, n) => uniform(seed, Purpose.evaluation, t, n),
-    promptsPerRun: Math.min(32, examples.length),
+    promptsPerRun: Math.min(perRun, count),
+    onProgress,
   });
-  const found = completions.texts.map((text, n) => diagnose(text, examples[Math.floor(n / samples)]));
-  const share = (test: (d: (typeof found)[number], n: number) => boolean) =>
-    found.filter(test).length / found.length;
-  const means = examples.map((_, i) => {
-    const own = found.slice(i * samples, (i + 1) * samples);
-    return own.filter((d) => d.correct).length / samples;
+  const diagnoses = completions.texts.map((text, n) => rows[Math.floor(n / samples)].diagnose?.(text));
+  const found = diagnoses.flatMap((d) => d ?? []);
+  const share = (test: (d: (typeof found)[number]) => boolean) =>
+    found.length === diagnoses.length ? found.filter(test).length / found.length : undefined;
+  const isCorrect = (n: number, row: Row) =>
+    diagnoses[n]?.correct ??
+    (boxedAnswer(completions.texts[n]) ?? completions.texts[n].trim()) === row.answer;
+  /** Rows with an answer, each with its share of right completions. */
+  const scored = rows.flatMap((row, i) => {
+    if (row.answer === null) return [];
+    let right = 0;
+    for (let k = 0; k < samples; k++) if (isCorrect(i * samples + k, row)) right++;
+    return { row, mean: right / samples };
   });
-  const accuracy = means.reduce((a, b) => a + b, 0) / means.length;
-  const variance = means.reduce((a, m) => a + (m - accuracy) ** 2, 0) / Math.max(1, means.length - 1);
-  const by = (key: (e: Example) => string) => {
+  const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+  const accuracy = mean(scored.map((s) => s.mean));
+  const variance = scored.reduce((a, s) => a + (s.mean - accuracy) ** 2, 0) / Math.max(1, scored.length - 1);
+  const by = (column: string) => {
     const groups = new Map<string, number[]>();
-    examples.forEach((e, i) => {
-      groups.set(key(e), [...(groups.get(key(e)) ?? []), means[i]]);
-    });
-    return Object.fromEntries([...groups].map(([k, m]) => [k, m.reduce((a, b) => a + b, 0) / m.length]));
+    for (const { row, mean } of scored) {
+      const key = row.columns[column];
+      if (typeof key === 'string') groups.set(key, [...(groups.get(key) ?? []), mean]);
+    }
+    return Object.fromEntries([...groups].map(([key, means]) => [key, mean(means)]));
   };
   return {
+    rows,
+    completions,
     accuracy,
-    accuracyError: Math.sqrt(variance / means.length),
+    accuracyError: Math.sqrt(variance / scored.length),
     perceptionErrors: share((d) => d.error === 'perception'),
     reasoningErrors: share((d) => d.error === 'reasoning'),
     formatErrors: share((d) => !d.format_ok),
-    byKind: by((e) => e.kind),
-    byDependency: by((e) => e.vision_dependency),
+    byKind: by('kind'),
+    byDependency: by('vision_dependency'),
   };
 }

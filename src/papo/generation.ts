@@ -1,9 +1,10 @@
 /** A generation batch: prompts, their completions, rewards, advantages and masked views. */
-import type { Example } from '../data/examples.ts';
+import type { Dataset, Row } from '../data/dataset.ts';
 import type { RasterImage } from '../data/raster.ts';
 import { type PolicyPrompt, roundUp } from '../policy/layout.ts';
 import type { Completions, Policy } from '../policy/policy.ts';
-import { computeRewards, type RewardFunction } from '../rewards/rewards.ts';
+import type { RewardFailure } from '../rewards/guard.ts';
+import type { RewardArgs } from '../rewards/rewards.ts';
 import { type GroupAdvantages, groupAdvantages, type Reward } from './advantages.ts';
 import { type BatchPlan, microBatches, shuffleCompletions } from './batches.ts';
 import type { ResolvedConfig } from './config.ts';
@@ -15,52 +16,91 @@ import { completionMetrics, diagnosisMetrics } from './step-metrics.ts';
 export interface GenerationOptions {
   readonly policy: Policy;
   /** By name; the names are those of the metrics `rewards/<name>/mean`. */
-  readonly reward_funcs: Readonly<Record<string, RewardFunction>>;
+  readonly rewards: RewardScorer;
+}
+
+/** What the reward functions make of completions; see RewardGuard. */
+export interface RewardScorer {
+  readonly names: readonly string[];
+  compute(args: RewardArgs): Promise<{
+    readonly rewards: Readonly<Record<string, readonly Reward[]>>;
+    readonly failures: readonly RewardFailure[];
+    readonly wholeStepFailed: boolean;
+  }>;
+}
+
+/** What cannot be computed again once the weights have moved: together with the settings it gives the Generation. */
+export interface Rollout {
+  /** Number of the generation, from 0. */
+  readonly index: number;
+  /** Numbers of the prompts that were kept, and how many were drawn. */
+  readonly prompts: number[];
+  readonly drawn: number;
+  /** Draws after the first (dynamic sampling). */
+  readonly retries: number;
+  /** [P · G, T], padded behind the end token. */
+  readonly ids: Int32Array;
+  /** [P · G][functions] */
+  readonly rewards: Reward[][];
+  readonly failures: readonly RewardFailure[];
+  readonly rewardsFailed: boolean;
+  /** [P, patches]: attention that each patch receives, where mask_type is semantic. */
+  readonly saliency?: Float32Array;
+  /** The sampling temperature: log-probs of these completions are always taken at it. */
+  readonly temperature: number;
+  /** By micro-batch, [B, T] each: π_old, the reference, and π_old on the masked images (see Trainer.scoresMasked). */
+  readonly oldLogps: Map<number, Float32Array>;
+  readonly refLogps: Map<number, Float32Array>;
+  readonly maskedLogps: Map<number, Float32Array>;
 }
 
 /** Everything that the micro-batches of a generation need, completion by completion. */
-export interface Generation {
-  readonly examples: Example[];
-  readonly prompts: PolicyPrompt[];
-  readonly maskedPrompts: PolicyPrompt[];
+export interface Generation extends Rollout {
+  readonly rows: Row[];
+  readonly inputs: PolicyPrompt[];
+  readonly maskedInputs: PolicyPrompt[];
   readonly masked: RasterImage[];
   readonly completions: Completions;
-  readonly rewards: Reward[][];
   readonly advantages: GroupAdvantages;
   /** [n][T] */
   readonly completionMask: Float32Array;
   readonly prefixLength: number;
   /** Completion numbers of each micro-batch. */
   readonly microBatches: number[][];
-  /** The sampling temperature: log-probs of these completions are always taken at it. */
-  readonly temperature: number;
-  /** By micro-batch, [B, T] each: π_old, the reference, and π_old on the masked images (see scoresMasked). */
-  readonly oldLogps: Map<number, Float32Array>;
-  readonly refLogps: Map<number, Float32Array>;
-  readonly maskedLogps: Map<number, Float32Array>;
   readonly metrics: Record<string, number>;
 }
 
-/**
- * Rollouts of generation `index` with rewards, advantages and masked images. `unit`: completions of one prompt that
- * stay together when micro-batches are shuffled. `draw` gives the next training example.
- */
-export async function generate(
-  { policy, reward_funcs }: Pick<GenerationOptions, 'policy' | 'reward_funcs'>,
+/** Prompts as the data have them, and as the policy takes them. */
+export interface Prompts {
+  readonly rows: Row[];
+  readonly inputs: PolicyPrompt[];
+}
+
+export async function readPrompts(policy: Policy, dataset: Dataset, numbers: number[]): Promise<Prompts> {
+  const rows = await Promise.all(numbers.map((n) => dataset.row(n)));
+  return { rows, inputs: rows.map((row) => policy.prompt(row.prompt, row.image)) };
+}
+
+/** Draws prompts from number `first` on, writes G completions of each, and has them rewarded. */
+export async function rollOut(
+  { policy, rewards: scorer }: GenerationOptions,
   config: ResolvedConfig,
   plan: BatchPlan,
-  unit: number,
   index: number,
-  draw: () => Example,
-): Promise<Generation> {
-  const G = config.num_generations;
+  dataset: Dataset,
+  first: number,
+): Promise<Prompts & { rollout: Rollout }> {
+  const { num_generations: G, max_completion_length: T } = config;
   const wanted = plan.promptsPerGeneration;
+  const failures: RewardFailure[] = [];
+  let rewardsFailed = true;
+  let next = first;
   const drawGroups = async (attempt: number) => {
-    const examples = Array.from({ length: wanted }, draw);
-    const prompts = examples.map((e) => policy.prompt(e.prompt, e.image));
-    const completions = await policy.generate(prompts, {
+    const numbers = Array.from({ length: wanted }, () => next++);
+    const { rows, inputs } = await readPrompts(policy, dataset, numbers);
+    const completions = await policy.generate(inputs, {
       group: G,
-      maxTokens: config.max_completion_length,
+      maxTokens: T,
       temperature: config.temperature,
       topK: config.top_k,
       topP: config.top_p,
@@ -68,13 +108,19 @@ export async function generate(
       uniform: (t, n) => uniform(config.seed, Purpose.sampling, index, attempt, t, n),
       padToMultipleOf: config.pad_to_multiple_of ?? undefined,
     });
-    const rewards = await reward(reward_funcs, examples, completions, G);
-    return examples.map((example, p) => ({
-      example,
-      prompt: prompts[p],
-      rows: Array.from({ length: G }, (_, k) => row(completions, p * G + k, config.max_completion_length)),
-      rewards: rewards.slice(p * G, (p + 1) * G),
-    }));
+    const scored = await scorer.compute(rewardArgs(rows, completions, G));
+    failures.push(...scored.failures);
+    rewardsFailed &&= scored.wholeStepFailed;
+    return numbers.map((number, p) => {
+      const own = Array.from({ length: G }, (_, k) => p * G + k);
+      return {
+        number,
+        row: rows[p],
+        input: inputs[p],
+        ids: completions.ids.subarray(p * G * T, (p + 1) * G * T),
+        rewards: own.map((n) => scorer.names.map((name) => scored.rewards[name][n])),
+      };
+    });
   };
   const total = (r: Reward[]) => weightedSum(r, config.reward_weights);
   const drawn = config.dynamic_sampling
@@ -84,88 +130,100 @@ export async function generate(
         wanted,
         config.max_resample_attempts,
       )
-    : { groups: await drawGroups(0), retries: 0, drawn: wanted };
-
-  const { groups } = drawn;
-  const examples = groups.map((g) => g.example);
-  const completions = joinRows(
-    policy,
-    groups.flatMap((g) => g.rows),
-  );
-  const rewards = groups.flatMap((g) => g.rewards);
-  const names = Object.keys(reward_funcs);
-  const advantages = groupAdvantages(rewards, names, config);
-  const { masked, prompts: maskedPrompts } = await maskImages(
-    policy,
-    examples,
-    groups.map((g) => g.prompt),
+    : { groups: await drawGroups(0), retries: 0 };
+  const { groups, retries } = drawn;
+  const ids = new Int32Array(groups.length * G * T);
+  groups.forEach((g, p) => {
+    ids.set(g.ids, p * G * T);
+  });
+  const inputs = groups.map((g) => g.input);
+  const saliency =
+    config.mask_type === 'semantic' ? await policy.saliency(inputs.map((i) => i.pixelValues)) : undefined;
+  const rollout: Rollout = {
     index,
-    config,
-  );
+    prompts: groups.map((g) => g.number),
+    drawn: next - first,
+    retries,
+    ids,
+    rewards: groups.flatMap((g) => g.rewards),
+    failures,
+    rewardsFailed,
+    saliency,
+    temperature: config.temperature,
+    oldLogps: new Map(),
+    refLogps: new Map(),
+    maskedLogps: new Map(),
+  };
+  return { rollout, rows: groups.map((g) => g.row), inputs };
+}
+
+/**
+ * What follows from a rollout: advantages, masked images, micro-batches; the same for a rollout read from a checkpoint.
+ * `unit`: completions of one prompt that stay together when micro-batches are shuffled.
+ */
+export function toGeneration(
+  { policy, rewards: scorer }: GenerationOptions,
+  config: ResolvedConfig,
+  plan: BatchPlan,
+  unit: number,
+  rollout: Rollout,
+  { rows, inputs }: Prompts,
+): Generation {
+  const { index } = rollout;
+  const completions = policy.readCompletions(rollout.ids, config.max_completion_length);
+  const advantages = groupAdvantages(rollout.rewards, scorer.names, config);
+  const { masked, inputs: maskedInputs } = maskImages(policy, rows, inputs, rollout, config);
   const random = new RandomStream(config.seed, Purpose.shuffle, index);
   const order = shuffleCompletions(completions.texts.length, unit, () => random.next());
-  const longest = Math.max(...groups.map((g) => g.prompt.ids.length));
+  const longest = Math.max(...inputs.map((input) => input.ids.length));
   return {
-    examples,
-    prompts: groups.map((g) => g.prompt),
-    maskedPrompts,
+    ...rollout,
+    rows,
+    inputs,
+    maskedInputs,
     masked,
     completions,
-    rewards,
     advantages,
     completionMask: completionMask(completions, config.mask_truncated_completions),
     prefixLength: roundUp(longest, config.pad_to_multiple_of ?? 8),
     // Without several micro-batches the order is of no consequence; then groups stay as they were drawn.
     microBatches: microBatches(plan, plan.stepsPerGeneration > 1 ? order : order.map((_, i) => i)),
-    temperature: config.temperature,
-    oldLogps: new Map(),
-    refLogps: new Map(),
-    maskedLogps: new Map(),
     metrics: {
       ...advantages.metrics,
       ...completionMetrics(completions),
-      ...diagnosisMetrics(completions.texts, examples, G),
+      ...diagnosisMetrics(completions.texts, rows, config.num_generations),
       ...(config.dynamic_sampling && {
-        'dynamic_sampling/retries': drawn.retries,
-        'dynamic_sampling/drawn': drawn.drawn,
+        'dynamic_sampling/retries': rollout.retries,
+        'dynamic_sampling/drawn': rollout.drawn,
       }),
     },
   };
 }
 
-async function reward(
-  reward_funcs: GenerationOptions['reward_funcs'],
-  examples: Example[],
-  completions: Completions,
-  G: number,
-): Promise<Reward[][]> {
-  const repeated = completions.texts.map((_, n) => examples[Math.floor(n / G)]);
-  const args = {
-    prompts: repeated.map((e) => e.prompt),
+/** The reward functions' arguments: a prompt's columns once for each of its completions. */
+export function rewardArgs(rows: readonly Row[], completions: Completions, G: number): RewardArgs {
+  const repeated = completions.texts.map((_, n) => rows[Math.floor(n / G)]);
+  const names = new Set(rows.flatMap((row) => Object.keys(row.columns)));
+  return {
+    ...Object.fromEntries([...names].map((name) => [name, repeated.map((row) => row.columns[name] ?? null)])),
+    prompts: repeated.map((row) => row.prompt),
     completions: completions.texts,
-    answer: repeated.map((e) => e.answer),
-    kind: repeated.map((e) => e.kind),
-    vision_dependency: repeated.map((e) => e.vision_dependency),
+    answer: repeated.map((row) => row.answer),
   };
-  const columns = await Promise.all(
-    Object.entries(reward_funcs).map(([name, f]) => computeRewards(name, f, args)),
-  );
-  return completions.texts.map((_, n) => columns.map((c) => c[n]));
 }
 
 /** The masked view of each prompt's image: one mask a prompt, shared by its group. */
-async function maskImages(
+function maskImages(
   policy: Policy,
-  examples: Example[],
-  prompts: PolicyPrompt[],
-  index: number,
+  rows: Row[],
+  inputs: PolicyPrompt[],
+  { index, saliency }: Rollout,
   config: ResolvedConfig,
 ) {
   const semantic = config.mask_type === 'semantic';
-  const saliency = semantic ? await policy.saliency(prompts.map((p) => p.pixelValues)) : undefined;
-  const patches = saliency ? saliency.length / prompts.length : 0;
+  const patches = saliency ? saliency.length / inputs.length : 0;
   const { image_mean = [0.5, 0.5, 0.5], image_std = [0.5, 0.5, 0.5] } = policy.imageProcessor;
-  const views = examples.map(({ image }, p) => {
+  const views = rows.map(({ image }, p) => {
     const random = new RandomStream(config.seed, Purpose.mask, index, p);
     const options = {
       width: image.width,
@@ -181,20 +239,9 @@ async function maskImages(
       mask.fill === 'black'
         ? policy.pixels(masked)
         : applyMaskNormalised(policy.pixels(image), mask, image_mean, image_std);
-    return { masked, prompt: { ids: prompts[p].ids, pixelValues } };
+    return { masked, input: { ids: inputs[p].ids, pixelValues } };
   });
-  return { masked: views.map((v) => v.masked), prompts: views.map((v) => v.prompt) };
-}
-
-const row = (completions: Completions, n: number, T: number) => completions.ids.subarray(n * T, (n + 1) * T);
-
-function joinRows(policy: Policy, rows: Int32Array[]): Completions {
-  const T = rows[0].length;
-  const ids = new Int32Array(rows.length * T);
-  rows.forEach((r, i) => {
-    ids.set(r, i * T);
-  });
-  return policy.readCompletions(ids, T);
+  return { masked: views.map((v) => v.masked), inputs: views.map((v) => v.input) };
 }
 
 /** 1 for every token up to and with the end token; all 0 for a truncated completion where those are left out. */

@@ -12,6 +12,8 @@ export const Purpose = {
   demonstration: 6,
   evaluation: 7,
   test: 8,
+  order: 9,
+  holdOut: 10,
 } as const;
 export type Purpose = (typeof Purpose)[keyof typeof Purpose];
 

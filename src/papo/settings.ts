@@ -412,6 +412,18 @@ export const SETTINGS = {
     null,
     'Updates between two evaluations on held-out prompts; null = none during training.',
   ),
+  max_skipped_updates: setting(
+    'run',
+    whole({ min: 1 }),
+    3,
+    'Updates in a row that may be skipped for a loss or gradient that is no finite number before the run pauses (ours).',
+  ),
+  reward_timeout: setting(
+    'run',
+    real({ above: 0 }),
+    10,
+    'Seconds that one call of a reward function may take before its rewards are null (ours).',
+  ),
   num_eval_samples: setting('run', whole({ min: 1 }), 256, 'Held-out prompts in an evaluation (ours).'),
   disable_dropout: setting('run', flag, false, 'Accepted and ignored: these models have no dropout.'),
   remove_unused_columns: setting(

@@ -1,6 +1,5 @@
 /** What is counted of rollouts and micro-steps, under TRL's names where it has one. See docs/metrics.md. */
-import { diagnose } from '../data/diagnose.ts';
-import type { Example } from '../data/examples.ts';
+import type { Row } from '../data/dataset.ts';
 import type { RunOutputs } from '../device/device.ts';
 import type { Completions } from '../policy/policy.ts';
 
@@ -20,9 +19,10 @@ export function completionMetrics({ lengths, terminated }: Completions): Record<
   };
 }
 
-/** accuracy, and the share of completions whose first failing is perception, reasoning or format. */
-export function diagnosisMetrics(texts: string[], examples: Example[], G: number): Record<string, number> {
-  const found = texts.map((text, n) => diagnose(text, examples[Math.floor(n / G)]));
+/** accuracy, and the share of completions whose first failing is perception, reasoning or format; {} for unknown worlds. */
+export function diagnosisMetrics(texts: string[], rows: readonly Row[], G: number): Record<string, number> {
+  const found = texts.flatMap((text, n) => rows[Math.floor(n / G)].diagnose?.(text) ?? []);
+  if (found.length < texts.length) return {};
   const share = (test: (d: (typeof found)[number]) => boolean) => found.filter(test).length / found.length;
   return {
     accuracy: share((d) => d.correct),

@@ -2,7 +2,7 @@
  * One PAPO update, top to bottom: draw prompts, roll out, reward, advantages, mask, forward on both views with the
  * objective, backward, AdamW. No GPU and no page in here: the policy runs its passes on its device.
  */
-import type { Example } from '../data/examples.ts';
+import type { Dataset, Row } from '../data/dataset.ts';
 import type { RasterImage } from '../data/raster.ts';
 import type { Program, RunInputs, RunOutputs, Store } from '../device/device.ts';
 import { UserError } from '../errors.ts';
@@ -10,24 +10,26 @@ import type { Graph } from '../ops/graph.ts';
 import { layout, type PolicyPrompt } from '../policy/layout.ts';
 import { Optimizer } from '../policy/optimizer.ts';
 import { type PassShape, passCounts, scoreGraph, trainingGraph } from '../policy/papo-pass.ts';
+import type { RewardFailure } from '../rewards/guard.ts';
+import { isJsonObject, type JsonObject } from '../store/json.ts';
+import type { CheckpointTensor } from '../store/run-store.ts';
 import type { Reward } from './advantages.ts';
 import { type BatchPlan, microStep, planBatches } from './batches.ts';
 import type { ResolvedConfig } from './config.ts';
-import { type Generation, type GenerationOptions, generate } from './generation.ts';
+import { type Generation, type GenerationOptions, readPrompts, rollOut, toGeneration } from './generation.ts';
+import { type ReadTensor, readRollout, rolloutState } from './rollout-state.ts';
 import { annealingDiscount, learningRateFactor, warmupUpdates } from './schedules.ts';
 import { merge, scalars } from './step-metrics.ts';
 
-/** The training prompts, by number, without end: a procedural task, or a dataset read round and round. */
-export type ExampleSource = (index: number) => Example;
-
 export interface TrainerOptions extends GenerationOptions {
   readonly config: ResolvedConfig;
-  readonly examples: ExampleSource;
+  /** Prompts by number, without end: a procedural task, or a dataset read round and round. */
+  readonly dataset: Dataset;
 }
 
 /** One prompt with its G completions, as the page and the completions table show it. */
 export interface Group {
-  readonly example: Example;
+  readonly row: Row;
   readonly masked: RasterImage;
   readonly completions: string[];
   /** Token ids of each completion, without padding. */
@@ -47,6 +49,19 @@ export interface StepReport {
   readonly groups: Group[];
   /** Milliseconds: rollout (with rewards and masks), score (old and reference log-probs), train, optimizer. */
   readonly timing: { rollout: number; score: number; train: number; optimizer: number; total: number };
+  /** False where the update reused an earlier one's completions. */
+  readonly generated: boolean;
+  /** False where loss or gradient was no finite number: then the weights are what they were. */
+  readonly updated: boolean;
+  /** What went wrong in reward functions for the first time, and whether they gave nothing at all. */
+  readonly rewardFailures: readonly RewardFailure[];
+  readonly rewardsFailed: boolean;
+}
+
+/** See Trainer.snapshot: `weights/<name>`, `optimizer/m.<name>`, `optimizer/v.<name>`, `reference/<name>`, `generation/…`. */
+export interface Snapshot {
+  readonly state: JsonObject;
+  readonly tensors: Map<string, CheckpointTensor>;
 }
 
 export class Trainer {
@@ -54,7 +69,7 @@ export class Trainer {
   step = 0;
   private microSteps = 0;
   /** Prompts drawn so far: the data position. */
-  private drawn = 0;
+  drawn = 0;
   private generation?: Generation;
   private readonly plan: BatchPlan;
   /** Completions of one prompt that share a prefix in a micro-batch: whole groups where they fit. */
@@ -65,6 +80,8 @@ export class Trainer {
    */
   private readonly scoresMasked: boolean;
   private tokensSeen = 0;
+  /** Updates whose loss or gradient was no finite number. */
+  private skipped = 0;
   /** Passes that hold the settings, the optimizer's gradients or the reference: the policy's cache outlives these. */
   private readonly programs = new Map<string, Promise<Program>>();
 
@@ -82,17 +99,13 @@ export class Trainer {
   }
 
   static async create(options: TrainerOptions): Promise<Trainer> {
-    const { policy, config, reward_funcs } = options;
-    const functions = Object.keys(reward_funcs).length;
+    const { policy, config, rewards } = options;
+    const functions = rewards.names.length;
     if (functions === 0) throw new UserError('reward_funcs: at least one is needed');
     const weights = config.reward_weights?.length ?? functions;
     if (weights !== functions)
       throw new UserError(
-        `reward_weights: expected ${functions}, one per reward function (${Object.keys(reward_funcs).join(', ')}), got ${weights}`,
-      );
-    if (config.max_steps < 1)
-      throw new UserError(
-        `max_steps: expected at least 1, because the prompts have no end that epochs could count; got ${config.max_steps}`,
+        `reward_weights: expected ${functions}, one per reward function (${rewards.names.join(', ')}), got ${weights}`,
       );
     const trainable = policy.trainable({ freezeVisionTower: config.freeze_vision_tower });
     const optimizer = await Optimizer.create(policy.device, policy.weights, trainable, {
@@ -107,10 +120,6 @@ export class Trainer {
         ? policy.device.createStore([...(await policy.readWeights())].map(([name, w]) => ({ name, ...w })))
         : undefined;
     return new Trainer(options, optimizer, [...trainable.keys()], reference);
-  }
-
-  get totalSteps(): number {
-    return this.options.config.max_steps;
   }
 
   /** One optimizer update. Settings that may change while running are read here: learning rate, γ, η, temperature. */
@@ -128,11 +137,13 @@ export class Trainer {
 
     // What an update's micro-steps use is fixed before the first, because its loss is divided by all their tokens.
     const parts: { generation: Generation; batch: number }[] = [];
+    const fresh: Generation[] = [];
     for (let k = 0; k < this.plan.stepsPerUpdate; k++) {
       const micro = microStep(this.plan, this.microSteps + k);
       if (micro.generates || !this.generation) {
         this.generation = await timed('rollout', () => this.generate(micro.generation, config));
         const { generation } = this;
+        fresh.push(generation);
         await timed('score', () => this.score(generation, config));
       }
       parts.push({ generation: this.generation, batch: micro.microBatch });
@@ -146,18 +157,20 @@ export class Trainer {
       metrics.push(scalars(out));
       last = { generation, order: generation.microBatches[batch], kl: out.kl_exact };
     }
-    // Before the optimizer: a loss that is no number would leave weights that are none.
     const losses = merge(metrics);
-    if (!Number.isFinite(losses.loss)) throw notFinite('loss', this.step + 1, config);
     this.microSteps += parts.length;
 
     const warmup = warmupUpdates(config.warmup_steps, config.max_steps);
     const factor = learningRateFactor(config.lr_scheduler_type, this.step, warmup, config.max_steps);
     const learning_rate = config.learning_rate * factor;
-    const grad_norm = await timed('optimizer', () => this.optimizer.update(learning_rate));
+    // A loss that is no number would leave weights that are none. The optimizer itself skips such gradients.
+    const grad_norm = Number.isFinite(losses.loss)
+      ? await timed('optimizer', () => this.optimizer.update(learning_rate))
+      : Number.NaN;
+    const updated = Number.isFinite(grad_norm);
     this.step++;
+    if (!updated) this.skipped++;
     timing.total = performance.now() - started;
-    if (!Number.isFinite(grad_norm)) throw notFinite('gradient', this.step, config);
 
     const { generation } = last!;
     return {
@@ -167,21 +180,34 @@ export class Trainer {
         ...losses,
         grad_norm,
         learning_rate,
+        skipped_updates: this.skipped,
         num_tokens: this.tokensSeen,
         step_time: timing.total / 1000,
       },
       groups: this.groups(generation, last!),
       timing,
+      generated: fresh.length > 0,
+      updated,
+      rewardFailures: fresh.flatMap((g) => g.failures),
+      rewardsFailed: fresh.length > 0 && fresh.every((g) => g.rewardsFailed),
     };
   }
 
   private async generate(index: number, config: ResolvedConfig): Promise<Generation> {
-    const draw = () => this.options.examples(this.drawn++);
-    const generation = await generate(this.options, config, this.plan, this.unit, index, draw);
-    const { completions, prompts } = generation;
+    const { dataset } = this.options;
+    const { rollout, ...prompts } = await rollOut(
+      this.options,
+      config,
+      this.plan,
+      index,
+      dataset,
+      this.drawn,
+    );
+    this.drawn += rollout.drawn;
+    const generation = toGeneration(this.options, config, this.plan, this.unit, rollout, prompts);
     this.tokensSeen +=
-      completions.lengths.reduce((a, b) => a + b, 0) +
-      prompts.reduce((a, prompt) => a + prompt.ids.length * config.num_generations, 0);
+      generation.completions.lengths.reduce((a, b) => a + b, 0) +
+      generation.inputs.reduce((a, input) => a + input.ids.length * config.num_generations, 0);
     return generation;
   }
 
@@ -238,7 +264,7 @@ export class Trainer {
     const shape = this.shape(generation, 1);
     const key = `score ${JSON.stringify(shape)}`;
     const build = () => scoreGraph(policy.config, shape);
-    const run = async (program: Program, batch: number, prompts = generation.prompts) => {
+    const run = async (program: Program, batch: number, prompts = generation.inputs) => {
       const out = await program.run(this.inputs(generation, batch, shape, [prompts]));
       return Float32Array.from(out.per_token_logps);
     };
@@ -247,7 +273,7 @@ export class Trainer {
         const program = await policy.program(key, build);
         generation.oldLogps.set(b, await run(program, b));
         if (this.scoresMasked && needsMasked(config))
-          generation.maskedLogps.set(b, await run(program, b, generation.maskedPrompts));
+          generation.maskedLogps.set(b, await run(program, b, generation.maskedInputs));
       }
       if (this.reference)
         generation.refLogps.set(b, await run(await this.program(key, build, [this.reference]), b));
@@ -287,7 +313,7 @@ export class Trainer {
         generation,
         batch,
         shape,
-        [generation.prompts, generation.maskedPrompts].slice(0, shape.views),
+        [generation.inputs, generation.maskedInputs].slice(0, shape.views),
       ),
       completion_mask: gatherRows(generation.completionMask, order, shape.completionLength),
       advantages: Float32Array.from(order, (n) => generation.advantages.advantages[n]),
@@ -317,17 +343,17 @@ export class Trainer {
     generation: Generation,
     { order, kl }: { order: number[]; kl?: RunOutputs[string] },
   ): Group[] {
-    const { config, reward_funcs } = this.options;
-    const names = Object.keys(reward_funcs);
+    const { config } = this.options;
+    const { names } = this.options.rewards;
     const [G, T] = [config.num_generations, config.max_completion_length];
     const { completions, advantages, rewards } = generation;
     const klOf = new Map(
       order.map((n, i) => [n, kl ? Array.from(kl.subarray(i * T, i * T + completions.lengths[n])) : []]),
     );
-    return generation.examples.map((example, p) => {
+    return generation.rows.map((row, p) => {
       const own = Array.from({ length: G }, (_, k) => p * G + k);
       return {
-        example,
+        row,
         masked: generation.masked[p],
         completions: own.map((n) => completions.texts[n]),
         tokens: own.map((n) => Array.from(completions.ids.subarray(n * T, n * T + completions.lengths[n]))),
@@ -336,6 +362,78 @@ export class Trainer {
         perception_kl: own.map((n) => klOf.get(n) ?? []),
       };
     });
+  }
+
+  /**
+   * Everything that the next update depends on, as it is now: a trainer with the same settings and data that takes it
+   * back goes on as this one does. The arrays are copies.
+   */
+  async snapshot(): Promise<Snapshot> {
+    const { policy } = this.options;
+    const tensors = new Map<string, CheckpointTensor>();
+    const stores: [string, Store, readonly string[]][] = [
+      ['weights', policy.weights, policy.weights.names],
+      ['optimizer', this.optimizer.store, this.moments()],
+    ];
+    if (this.reference) stores.push(['reference', this.reference, this.reference.names]);
+    for (const [prefix, store, names] of stores)
+      for (const [name, data] of await store.readMany(names))
+        tensors.set(`${prefix}/${name}`, { shape: [...store.shape(name)], data });
+    const state: JsonObject = {
+      step: this.step,
+      microSteps: this.microSteps,
+      drawn: this.drawn,
+      tokensSeen: this.tokensSeen,
+      skipped: this.skipped,
+      optimizerStep: this.optimizer.step,
+      generation: null,
+    };
+    // Used up at the end of an update, or needed by the next one.
+    if (this.generation && !microStep(this.plan, this.microSteps).generates) {
+      const kept = rolloutState(this.generation);
+      state.generation = kept.state;
+      for (const [name, tensor] of kept.tensors) tensors.set(name, tensor);
+    }
+    return { state, tensors };
+  }
+
+  /** Takes a snapshot back. Throws a UserError where it belongs to another model or other settings. */
+  async restore(state: JsonObject, names: ReadonlySet<string>, read: ReadTensor): Promise<void> {
+    const { policy, config, dataset } = this.options;
+    const take = async (prefix: string, store: Store, tensors: readonly string[]) => {
+      for (const name of tensors) {
+        const full = `${prefix}/${name}`;
+        if (!names.has(full))
+          throw new UserError(
+            `the checkpoint has no ${full}; it was saved by a run with other settings, or with save_only_model`,
+          );
+        const { shape, data } = await read(full);
+        const expected = store.shape(name);
+        if (shape.length !== expected.length || shape.some((size, i) => size !== expected[i]))
+          throw new UserError(`the checkpoint's ${full} is [${shape}], the model's is [${expected}]`);
+        store.write(name, data as Float32Array);
+      }
+    };
+    await take('weights', policy.weights, policy.weights.names);
+    await take('optimizer', this.optimizer.store, this.moments());
+    if (this.reference) await take('reference', this.reference, this.reference.names);
+    const count = (name: string) => state[name] as number;
+    this.step = count('step');
+    this.microSteps = count('microSteps');
+    this.drawn = count('drawn');
+    this.tokensSeen = count('tokensSeen');
+    this.skipped = count('skipped');
+    this.optimizer.step = count('optimizerStep');
+    this.generation = undefined;
+    if (isJsonObject(state.generation)) {
+      const rollout = await readRollout(state.generation, names, read);
+      const prompts = await readPrompts(policy, dataset, rollout.prompts);
+      this.generation = toGeneration(this.options, config, this.plan, this.unit, rollout, prompts);
+    }
+  }
+
+  private moments(): string[] {
+    return this.trainable.flatMap((name) => [`m.${name}`, `v.${name}`]);
   }
 
   dispose(): void {
@@ -358,11 +456,6 @@ export type LiveSettings = Pick<
 
 const needsMasked = (config: ResolvedConfig) =>
   config.perception_loss_weight > 0 || config.der_loss_weight2 > 0;
-
-const notFinite = (what: string, step: number, config: ResolvedConfig) =>
-  new UserError(
-    `step ${step}: the ${what} is not finite; lower learning_rate (${config.learning_rate}) or perception_loss_weight (${config.perception_loss_weight})`,
-  );
 
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 

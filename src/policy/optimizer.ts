@@ -38,13 +38,18 @@ export class Optimizer {
     return new Optimizer(store, await device.compile(g, [weights, store]), attributes);
   }
 
-  /** One AdamW step with the gradients in the store. Returns their norm before clipping. */
+  /**
+   * One AdamW step with the gradients in the store. Returns their norm before clipping; where that is no finite number
+   * nothing was changed, and the update does not count (as torch's GradScaler skips a step).
+   */
   async update(learningRate: number): Promise<number> {
-    this.step++;
+    const count = this.step + 1;
     const { beta1, beta2 } = this.attributes;
-    const step = Float32Array.of(learningRate, 1 - beta1 ** this.step, 1 - beta2 ** this.step);
+    const step = Float32Array.of(learningRate, 1 - beta1 ** count, 1 - beta2 ** count);
     const { squares } = await this.program.run({ step });
-    return Math.sqrt(squares[0]);
+    const norm = Math.sqrt(squares[0]);
+    if (Number.isFinite(norm)) this.step = count;
+    return norm;
   }
 
   dispose(): void {

@@ -23,6 +23,8 @@ export interface GenerateOptions extends SamplingAttributes {
   readonly uniform: (t: number, n: number) => number;
   /** Prompts in one program run; more are generated in turns. Default: all at once. */
   readonly promptsPerRun?: number;
+  /** After each program run; may wait, so that messages come through. */
+  readonly onProgress?: (done: number, total: number) => Promise<void> | void;
   /** The prefix is padded to a multiple of this. */
   readonly padToMultipleOf?: number;
 }
@@ -127,6 +129,7 @@ export class Policy {
       });
       const wanted = Math.min(P, prompts.length - first) * G * T;
       ids.set(completions.subarray(0, wanted), first * G * T);
+      await options.onProgress?.(Math.min(first + P, prompts.length), prompts.length);
     }
     return this.readCompletions(ids, T);
   }
@@ -170,8 +173,8 @@ export class Policy {
   /** The weights as they are now, by Hugging Face name. */
   async readWeights(): Promise<Map<string, Weight>> {
     const weights = new Map<string, Weight>();
-    for (const [name, shape] of parameterShapes(this.config))
-      weights.set(name, { shape: [...shape], data: await this.weights.read(name) });
+    for (const [name, data] of await this.weights.readMany([...parameterShapes(this.config).keys()]))
+      weights.set(name, { shape: [...this.weights.shape(name)], data });
     return weights;
   }
 

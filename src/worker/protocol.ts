@@ -23,8 +23,98 @@ export interface Catalogue {
 /** A run as the page asks for it. `settings` holds what the user changed, by TRL's name, as typed. */
 export interface RunRequest {
   readonly preset: string;
+  /** A built-in task; passed over where a dataset was imported and chosen. */
   readonly task: string;
+  /** An imported dataset's id. */
+  readonly dataset?: string;
+  /** Built-in reward functions. */
+  readonly rewards: readonly string[];
+  /** The user's own reward function, switched on by the user; runs in the sandbox alone. */
+  readonly rewardCode?: string;
   readonly settings: Readonly<Record<string, string>>;
+}
+
+/** A run that is kept in this browser. */
+export interface RunSummary {
+  readonly id: string;
+  readonly name: string;
+  readonly createdAt: number;
+  readonly state: 'running' | 'finished' | 'stopped' | 'failed';
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly bestMetric: number | null;
+  /** Steps of its checkpoints, oldest first. */
+  readonly checkpoints: readonly number[];
+  readonly bestStep: number | null;
+  /** Bytes in storage. */
+  readonly bytes: number;
+  /** Another tab writes to it, so here it can only be read. */
+  readonly isOpenElsewhere: boolean;
+  /** It is the one that trains here, or trained last. */
+  readonly isOpenHere: boolean;
+  readonly model: string;
+  readonly task: string;
+}
+
+export interface StorageView {
+  readonly used: number;
+  /** null where the browser does not say. */
+  readonly free: number | null;
+  /** Whether the browser promises to keep what is stored when space gets short. */
+  readonly persistence: 'granted' | 'denied' | 'unknown';
+}
+
+/** One update's or evaluation's numbers, as kept with the run. */
+export interface HistoryRow {
+  readonly step: number;
+  readonly kind: 'step' | 'evaluation';
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+export interface ExportRequest {
+  readonly run: string;
+  /** A checkpoint's step. */
+  readonly step: number;
+  readonly dtype: 'float32' | 'bfloat16';
+  readonly onnx: boolean;
+  /** Every sampled completion, as JSONL and Parquet. */
+  readonly completions: boolean;
+}
+
+export interface TransferProgress {
+  /** From 0 to 1. */
+  readonly fraction: number;
+  readonly message: string;
+  readonly secondsLeft: number | null;
+}
+
+export interface PushRequest extends ExportRequest {
+  /** `user/name`. */
+  readonly repo_id: string;
+  /** Used for this one push, never kept. */
+  readonly token: string;
+  readonly isPrivate: boolean;
+}
+
+export interface DatasetProblem {
+  readonly row: number;
+  readonly column?: string;
+  readonly message: string;
+}
+
+/** What became of files given as a dataset. */
+export interface DatasetView {
+  readonly id: string;
+  readonly name: string;
+  readonly rows: number;
+  readonly good: number;
+  readonly columns: readonly string[];
+  /** The first of them; `problemCount` counts all. */
+  readonly problems: readonly DatasetProblem[];
+  readonly problemCount: number;
+  readonly hasAnswers: boolean;
+  /** The first good rows. */
+  readonly samples: readonly GroupView[];
 }
 
 export interface Problem {
@@ -124,7 +214,19 @@ export type RunState = 'running' | 'paused' | 'stopped' | 'finished' | 'failed';
 export type Activity = 'compiling' | 'evaluating' | 'training';
 
 export type RunEvent =
-  | { readonly type: 'state'; readonly state: RunState; readonly message?: string }
+  | {
+      readonly type: 'state';
+      readonly state: RunState;
+      readonly message?: string;
+      /** The run can go on from this checkpoint. */
+      readonly canResume?: boolean;
+    }
+  /** The run has an entry in the list of runs. */
+  | { readonly type: 'kept'; readonly id: string }
+  /** Goes on from this step, with these rows before it. */
+  | { readonly type: 'resumed'; readonly step: number; readonly rows: readonly HistoryRow[] }
+  | { readonly type: 'saved'; readonly step: number; readonly pauseMs: number }
+  | { readonly type: 'warning'; readonly message: string }
   /** `expectedSeconds` where such work has been timed before. */
   | { readonly type: 'activity'; readonly activity: Activity; readonly expectedSeconds: number | null }
   | { readonly type: 'evaluation'; readonly heldOut: HeldOut }
@@ -149,21 +251,64 @@ export const LIVE_SETTINGS = [
 export interface TrainingService {
   catalogue(): Catalogue;
   validate(request: RunRequest): Validation;
-  /** Loads the model folder at `url` onto a device. An earlier model and its run are given up. */
+  /** Loads the model folder at `url`, of the page's own origin, onto a device. An earlier model and its run are given up. */
   load(url: string, device: DeviceChoice, onProgress: (progress: LoadProgress) => void): Promise<Loaded>;
+  /** The same for files that the user picked or dropped: a folder's, or one zip. */
+  loadFiles(
+    files: File[],
+    device: DeviceChoice,
+    onProgress: (progress: LoadProgress) => void,
+  ): Promise<Loaded>;
   /** Training questions of a task, without completions. */
   samples(task: string, count: number): GroupView[];
   /**
    * Starts a run from the loaded weights; resolves once it is accepted, with its problems where it is not. With
    * `steps` it pauses after so many updates.
    */
-  start(request: RunRequest, onEvent: (event: RunEvent) => void, steps?: number): Validation;
+  start(request: RunRequest, onEvent: (event: RunEvent) => void, steps?: number): Promise<Validation>;
+  /** Goes on with a kept run: from its last whole checkpoint, or from the one of `step`. */
+  resumeRun(id: string, onEvent: (event: RunEvent) => void, step?: number): Promise<void>;
   /** Waits for the update in progress to end. */
   pause(): void;
   resume(): void;
   /** One update of a paused run. */
   step(): void;
-  stop(): void;
+  /** Resolves when the run has ended and everything of it is written. */
+  stop(): Promise<void>;
+  /** A checkpoint of the run as it is after the update in progress. */
+  saveNow(): Promise<void>;
   /** Live settings of the run, as typed; with problems nothing changes. */
   setLive(settings: Readonly<Record<string, string>>): Validation;
+
+  /** The runs that are kept, newest first. */
+  runs(): Promise<RunSummary[]>;
+  history(id: string): Promise<HistoryRow[]>;
+  renameRun(id: string, name: string): Promise<void>;
+  deleteRun(id: string): Promise<void>;
+  storage(): Promise<StorageView>;
+  /** Asks the browser to keep what is stored. */
+  persist(): Promise<StorageView>;
+  /** A checkpoint as a zip; the file lies on the disk, not in memory, where the browser can do that. */
+  exportZip(request: ExportRequest, onProgress: (progress: TransferProgress) => void): Promise<File>;
+  /** The same, into a folder that the user picked. */
+  exportFolder(
+    request: ExportRequest,
+    folder: FileSystemDirectoryHandle,
+    onProgress: (progress: TransferProgress) => void,
+  ): Promise<void>;
+  /** Uploads a checkpoint; resolves to its address. */
+  push(request: PushRequest, onProgress: (progress: TransferProgress) => void): Promise<string>;
+  /** Ends an export or a push that goes on. */
+  cancelTransfer(): void;
+  /** Draws an SVG as PNG: only the page can. */
+  setPainter(paint: (svg: string) => Promise<Uint8Array<ArrayBuffer>>): void;
+
+  /** JSONL or Parquet with its images, or a zip of these. */
+  importDataset(files: File[]): Promise<DatasetView>;
+  datasets(): Promise<DatasetView[]>;
+
+  /** The door to the sandbox in which a user's reward code runs. */
+  setSandbox(port: MessagePort): void;
+  /** Whether the page is seen: the browser may slow a hidden one down. */
+  setVisible(visible: boolean): void;
 }

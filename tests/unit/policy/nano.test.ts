@@ -1,20 +1,22 @@
 // The committed papo-nano is what the project says it is: it can see but often does not look, and PAPO mends that.
+
 import { statSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { worldDataset } from '../../../src/data/dataset.ts';
 import { evaluate } from '../../../src/data/evaluate.ts';
-import { generateExample } from '../../../src/data/examples.ts';
 import { CpuDevice } from '../../../src/device/cpu/cpu-device.ts';
 import { parseConfig } from '../../../src/papo/config.ts';
 import { Trainer } from '../../../src/papo/trainer.ts';
 import { parameterShapes } from '../../../src/policy/parameters.ts';
 import { Policy } from '../../../src/policy/policy.ts';
+import { RewardGuard } from '../../../src/rewards/guard.ts';
 import { rewardFunction } from '../../../src/rewards/rewards.ts';
 import { loadModelFolder } from '../../../src/store/hf-folder.ts';
 import { nodeFiles } from '../../../src/store/node-files.ts';
 
 const folder = 'public/models/papo-nano';
 const load = async () => Policy.create(new CpuDevice(), await loadModelFolder(nodeFiles(folder)));
-const options = { task: 'shapes', examples: 512, seed: 7, maxTokens: 14 } as const;
+const options = { dataset: worldDataset('shapes', 'test', 7), examples: 512, seed: 7, maxTokens: 14 };
 
 it('has 1 to 2 million parameters in less than 5 MB', async () => {
   const { config } = await load();
@@ -39,8 +41,8 @@ it('learns: fifteen steps of its preset raise held-out accuracy by more than 15 
   const trainer = await Trainer.create({
     policy,
     config,
-    reward_funcs: { boxed_answer: rewardFunction('boxed_answer') },
-    examples: (index) => generateExample(1, 'train', index, 'shapes'),
+    rewards: new RewardGuard({ boxed_answer: rewardFunction('boxed_answer') }),
+    dataset: worldDataset('shapes', 'train', 1),
   });
   for (let step = 0; step < 15; step++) await trainer.update();
   const after = (await evaluate(policy, { ...options, examples: 256 })).accuracy;

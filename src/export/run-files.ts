@@ -1,0 +1,142 @@
+/**
+ * Everything that a run hands over, as one Hugging Face folder: the model of a checkpoint (or of the trainer as it is),
+ * its card, its settings, its metrics, and where wanted every completion and ONNX files for transformers.js.
+ */
+import packageJson from '../../package.json';
+import { configToJson, parseConfig } from '../papo/config.ts';
+import type { JsonObject } from '../store/json.ts';
+import type { LogRow, RunInfo, StoredCheckpoint } from '../store/run-store.ts';
+import { completionsFile, completionTables, metricsFile } from './completions-out.ts';
+import { curveSvg, trainingCurve } from './curve.ts';
+import { type HeldOutResult, modelCard } from './model-card.ts';
+import { modelFolderFiles } from './model-folder.ts';
+import { forTransformersJs, onnxFiles } from './onnx/onnx-files.ts';
+import type { OutFile, TensorSource } from './out-file.ts';
+
+export interface RunFilesOptions {
+  /** How the weights are stored; default float32. */
+  readonly dtype?: 'float32' | 'bfloat16';
+  /** Also the layout that transformers.js loads; default false. */
+  readonly onnx?: boolean;
+  /** Also every sampled completion, as JSONL and in TRL's Parquet tables; default false. */
+  readonly completions?: boolean;
+  readonly maxShardBytes?: number;
+  /** An SVG as PNG bytes; without it the card has no curve. */
+  readonly drawPng?: (svg: string) => Promise<Uint8Array<ArrayBuffer>>;
+}
+
+export interface RunContents {
+  /** config.json, parsed, and every other file of the model folder but the weights. */
+  readonly config: JsonObject;
+  readonly sideFiles: ReadonlyMap<string, Uint8Array>;
+  readonly tensors: TensorSource;
+  readonly info: RunInfo;
+  readonly rows: readonly LogRow[];
+}
+
+/** Updates after this step are not this model's. */
+export async function runFiles(
+  { config, sideFiles, tensors, info, rows: allRows }: RunContents,
+  options: RunFilesOptions = {},
+): Promise<OutFile[]> {
+  const rows = allRows.filter(({ step }) => step <= info.step);
+  const plot = options.drawPng && trainingCurve(rows, info.name);
+  const curve = plot ? { name: 'curve.png', bytes: await options.drawPng!(curveSvg(plot)) } : null;
+  const chatTemplate = sideFiles.get('chat_template.jinja');
+  const folder = { config, files: new Map(sideFiles) };
+  const parts = options.onnx
+    ? forTransformersJs({
+        ...folder,
+        chatTemplate: chatTemplate ? new TextDecoder().decode(chatTemplate) : null,
+      })
+    : folder;
+  return modelFolderFiles({
+    config: parts.config,
+    sideFiles: parts.files,
+    tensors,
+    dtype: options.dtype,
+    maxShardBytes: options.maxShardBytes,
+    trainingArgs: info.settings,
+    card: card(info, rows, curve?.name ?? null),
+    curve,
+    extra: [
+      metricsFile(rows),
+      ...(options.completions ? [completionsFile(rows), ...completionTables(rows)] : []),
+      ...(options.onnx ? onnxFiles(config, tensors) : []),
+    ],
+  });
+}
+
+const filePrefix = 'files/';
+const weightPrefix = 'weights/';
+
+/** The model that a checkpoint holds: folder files in memory, weights read one at a time. */
+export async function checkpointModel(
+  checkpoint: StoredCheckpoint,
+): Promise<Pick<RunContents, 'config' | 'sideFiles' | 'tensors'>> {
+  const sideFiles = new Map<string, Uint8Array>();
+  const shapes = new Map<string, readonly number[]>();
+  for (const [name, { shape }] of checkpoint.tensors) {
+    if (name.startsWith(filePrefix))
+      sideFiles.set(name.slice(filePrefix.length), (await checkpoint.read(name)).data as Uint8Array);
+    else if (name.startsWith(weightPrefix)) shapes.set(name.slice(weightPrefix.length), shape);
+  }
+  return {
+    config: JSON.parse(new TextDecoder().decode(sideFiles.get('config.json'))) as JsonObject,
+    sideFiles,
+    tensors: {
+      shapes,
+      read: async (name) => (await checkpoint.read(weightPrefix + name)).data as Float32Array,
+    },
+  };
+}
+
+function card(info: RunInfo, rows: readonly LogRow[], curve: string | null): string {
+  const { origin } = info;
+  const text = (key: string) => (typeof origin[key] === 'string' ? (origin[key] as string) : undefined);
+  const seconds = rows.reduce((sum, { metrics }) => sum + (metrics.step_time ?? 0), 0);
+  const first = rows.find((row) => row.kind === 'step');
+  const rewards = Object.keys(first?.metrics ?? {}).flatMap(
+    (name) => /^rewards\/(.+)\/mean$/.exec(name)?.[1] ?? [],
+  );
+  return modelCard({
+    model_name: info.name,
+    base_model: text('model') ?? null,
+    datasets: [text('dataset') ?? text('task')].filter((name) => name !== undefined),
+    data: text('data'),
+    rewards,
+    steps: info.step,
+    device: text('device'),
+    seconds,
+    notes: text('notes'),
+    curve,
+    heldOut: heldOut(info, rows),
+    settings: info.settings,
+    defaults: configToJson(parseConfig({})) as unknown as JsonObject,
+    versions: { 'papo-web': packageJson.version, ...plain(packageJson.dependencies, ['onnxruntime-web']) },
+  });
+}
+
+const plain = (all: Record<string, string>, names: string[]) =>
+  Object.fromEntries(names.map((name) => [name, all[name].replace('^', '')]));
+
+/** Before training and at this model's step, where both were measured. */
+function heldOut(info: RunInfo, rows: readonly LogRow[]): HeldOutResult[] {
+  const evaluations = rows.filter((row) => row.kind === 'evaluation');
+  const before = evaluations.find((row) => row.step === 0);
+  const after = evaluations.findLast((row) => row.step > 0);
+  const names = Object.keys((after ?? before)?.metrics ?? {}).filter(
+    (name) => name.startsWith('eval_') && name !== 'eval_runtime' && !name.endsWith('_error'),
+  );
+  const measured = (row: LogRow | undefined, name: string) =>
+    row && Number.isFinite(row.metrics[name])
+      ? { value: row.metrics[name], error: row.metrics[`${name}_error`] ?? null }
+      : null;
+  return names.map((name) => ({
+    metric: name.slice('eval_'.length).replaceAll('/', ' '),
+    isShare: /^eval_(accuracy|errors)/.test(name),
+    before: measured(before, name),
+    after: measured(after, name),
+    questions: Number(info.settings.num_eval_samples),
+  }));
+}

@@ -1,0 +1,10 @@
+/** papo-web as a library in Node: models, runs and results are folders on disk. */
+import { PAPOTrainer as AnyPAPOTrainer } from './trainer/papo-trainer.ts';
+import { nodePlatform } from './trainer/platform-node.ts';
+
+export * from './library.ts';
+
+/** See the class it extends: this one reads and writes folders on disk. */
+export class PAPOTrainer extends AnyPAPOTrainer {
+  protected readonly platform = nodePlatform;
+}

@@ -1,0 +1,558 @@
+/** TRL's PAPOTrainer: the one door to training, for the page, the command line, the tests, and your own code. */
+import { type Dataset, type Row, rowsDataset, worldDataset } from '../data/dataset.ts';
+import { endless } from '../data/endless.ts';
+import { type Evaluation, evaluate } from '../data/evaluate.ts';
+import { type TaskName, tasks } from '../data/tasks.ts';
+import type { Device } from '../device/device.ts';
+import { UserError } from '../errors.ts';
+import { type HubTarget, pushToHub } from '../export/hub.ts';
+import type { OutFile } from '../export/out-file.ts';
+import { type RunFilesOptions, runFiles } from '../export/run-files.ts';
+import { planBatches, totalUpdates } from '../papo/batches.ts';
+import { rewardArgs } from '../papo/generation.ts';
+import { type LiveSettings, type StepReport, Trainer } from '../papo/trainer.ts';
+import { Policy } from '../policy/policy.ts';
+import { RewardGuard } from '../rewards/guard.ts';
+import { type RewardFunction, rewardFunction } from '../rewards/rewards.ts';
+import type { ModelFolder } from '../store/hf-folder.ts';
+import type { JsonObject } from '../store/json.ts';
+import type { LogRow, RunInfo, RunStore } from '../store/run-store.ts';
+import { CallbackHandler, type TrainerCallback, TrainerControl, TrainerState } from './callbacks.ts';
+import { findCheckpoint } from './find-checkpoint.ts';
+import { averages, completionRows, evaluationMetrics } from './log-rows.ts';
+import { PAPOConfig } from './papo-config.ts';
+import type { Platform, SaveOptions } from './platform.ts';
+import { Recorder } from './recorder.ts';
+
+/** A reward function's built-in name, the function, or several by name. */
+export type RewardFuncs =
+  | string
+  | RewardFunction
+  | readonly (string | RewardFunction)[]
+  | Readonly<Record<string, RewardFunction>>;
+
+/** A built-in task's name, rows, or any dataset. */
+export type DatasetLike = TaskName | readonly Row[] | Dataset;
+
+export interface PAPOTrainerOptions {
+  /** A Hugging Face folder: where it is, or already loaded. */
+  readonly model: string | ModelFolder;
+  readonly reward_funcs: RewardFuncs;
+  readonly args?: PAPOConfig | Record<string, unknown>;
+  readonly train_dataset: DatasetLike;
+  /** Default: the held-out half of a built-in task, else none. */
+  readonly eval_dataset?: DatasetLike | null;
+  /** The model folder brings its own tokenizer and image processor; TRL's argument is accepted as null. */
+  readonly processing_class?: null;
+  readonly callbacks?: readonly TrainerCallback[];
+  /** LoRA is not built yet: anything but null is refused. */
+  readonly peft_config?: null;
+  /** `auto` (default), `webgpu`, `cpu`, or a device, which stays the caller's (ours). */
+  readonly device?: string | Device;
+  /** Where the run is kept, instead of what output_dir names (ours). Stays open. */
+  readonly store?: RunStore;
+  /** What a run's list shows of where it came from (ours); JSON, never a secret. */
+  readonly origin?: JsonObject;
+}
+
+/** What `train` resolves to (transformers' TrainOutput). */
+export interface TrainOutput {
+  readonly global_step: number;
+  /** Mean over the updates of this call. */
+  readonly training_loss: number;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+interface Opened {
+  readonly device: Device;
+  readonly folder: ModelFolder;
+  readonly policy: Policy;
+  readonly recorder?: Recorder;
+}
+
+export abstract class PAPOTrainer {
+  readonly args: PAPOConfig;
+  readonly state = new TrainerState();
+  readonly control = new TrainerControl();
+  /** Settings that take effect at the next update, in place of those of `args` (ours). */
+  live: Partial<LiveSettings> = {};
+
+  protected abstract readonly platform: Platform;
+  private readonly handler: CallbackHandler;
+  private readonly train_dataset: Dataset;
+  private readonly eval_dataset: Dataset | null;
+  private readonly rewards: RewardGuard;
+  private opening?: Promise<Opened>;
+  private store?: RunStore;
+  private trainer?: Trainer;
+  /** The whole log of this run, for the model card and the curve. */
+  private rows: LogRow[] = [];
+  private unlogged: Record<string, number>[] = [];
+  private createdAt = Date.now();
+
+  /** Throws a UserError for settings, rewards or datasets that cannot be used; the model is opened later. */
+  constructor(private readonly options: PAPOTrainerOptions) {
+    const { args = {}, peft_config, processing_class } = options;
+    this.args = args instanceof PAPOConfig ? args : new PAPOConfig(args);
+    if (peft_config != null)
+      throw new UserError('peft_config: LoRA is not supported yet; leave it out to train all weights.');
+    if (processing_class != null)
+      throw new UserError(
+        'processing_class: expected null; tokenizer and image processor come from the model folder.',
+      );
+    const { seed } = this.args;
+    const { train_dataset, eval_dataset } = options;
+    const data = toDataset(train_dataset, 'train', seed);
+    this.train_dataset = Number.isFinite(data.size)
+      ? endless(data, this.args.shuffle_dataset ? seed : null)
+      : data;
+    this.eval_dataset =
+      eval_dataset === undefined
+        ? typeof train_dataset === 'string'
+          ? toDataset(train_dataset, 'test', seed)
+          : null
+        : eval_dataset && toDataset(eval_dataset, 'test', seed);
+    this.rewards = new RewardGuard(toRewards(options.reward_funcs), {
+      timeLimitMs: this.args.reward_timeout * 1000,
+    });
+    this.state.num_train_epochs = this.args.num_train_epochs;
+    this.state.max_steps = this.totalSteps(data.size);
+    this.handler = new CallbackHandler([...(options.callbacks ?? [])], this.args, this.state, this.control);
+  }
+
+  add_callback(callback: TrainerCallback): void {
+    this.handler.callbacks.push(callback);
+  }
+
+  remove_callback(callback: TrainerCallback): void {
+    const index = this.handler.callbacks.indexOf(callback);
+    if (index >= 0) this.handler.callbacks.splice(index, 1);
+  }
+
+  /**
+   * Trains to `max_steps`, or until a callback sets `control.should_training_stop`. `resume_from_checkpoint`: true
+   * goes on from the last whole checkpoint of the run, `"checkpoint-40"` or 40 from that one; a run that is resumed
+   * does what it would have done uninterrupted (bit for bit on the CPU device).
+   *
+   * Throws a UserError where the run cannot start, and whatever ends it; by then everything done is in the store.
+   */
+  async train({
+    resume_from_checkpoint = this.args.resume_from_checkpoint,
+  }: {
+    resume_from_checkpoint?: boolean | string | number | null;
+  } = {}): Promise<TrainOutput> {
+    const { policy } = await this.open();
+    const { args, state, control } = this;
+    // The schedules need the number of updates, which for epochs only the data tell.
+    const config = { ...args, max_steps: state.max_steps };
+    this.trainer?.dispose();
+    const trainer = await Trainer.create({
+      policy,
+      config,
+      dataset: this.train_dataset,
+      rewards: this.rewards,
+    });
+    this.trainer = trainer;
+    control.should_training_stop = false;
+    const started = performance.now();
+    let lossSum = 0;
+    let outcome: RunInfo['state'] = 'failed';
+    try {
+      await this.begin(trainer, resume_from_checkpoint);
+      const first = state.global_step;
+      await this.handler.call('on_train_begin');
+      if (first === 0 && this.eval_dataset) await this.evaluate();
+      while (state.global_step < state.max_steps) {
+        await this.handler.call('on_step_begin');
+        if (control.should_training_stop) break;
+        const report = await trainer.update(this.live);
+        lossSum += report.updated ? report.metrics.loss : 0;
+        await this.afterUpdate(report);
+      }
+      outcome = state.global_step >= state.max_steps ? 'finished' : 'stopped';
+      const steps = state.global_step - first;
+      const seconds = (performance.now() - started) / 1000;
+      const training_loss = steps > 0 ? lossSum / steps : 0;
+      const metrics = {
+        train_runtime: seconds,
+        train_steps_per_second: steps / seconds,
+        train_samples_per_second:
+          (steps * args.per_device_train_batch_size * args.gradient_accumulation_steps) / seconds,
+        train_loss: training_loss,
+        epoch: state.epoch,
+      };
+      await this.handler.call('on_train_end');
+      return { global_step: state.global_step, training_loss, metrics };
+    } finally {
+      await this.writeInfo(outcome);
+      await (await this.opening)?.recorder?.settled();
+    }
+  }
+
+  /**
+   * Answers the held-out prompts (`num_eval_samples` of them) once each. Metrics begin with `eval_`: accuracy where
+   * the data have answers, its standard error, errors by cause where the world is known, and every reward's mean.
+   */
+  async evaluate(): Promise<Record<string, number>> {
+    const { policy } = await this.open();
+    const { args, state } = this;
+    if (!this.eval_dataset)
+      throw new UserError('evaluate: there is no eval_dataset; give one to the trainer.');
+    const started = performance.now();
+    const total = Math.min(args.num_eval_samples, this.eval_dataset.size);
+    await this.handler.call('on_prediction_step', { done: 0, total });
+    const evaluation = await evaluate(policy, {
+      dataset: this.eval_dataset,
+      examples: args.num_eval_samples,
+      seed: args.seed,
+      maxTokens: args.max_completion_length,
+      temperature: this.live.temperature ?? args.temperature,
+      onProgress: (done) => this.handler.call('on_prediction_step', { done, total }),
+    });
+    const metrics: Record<string, number> = {
+      ...evaluationMetrics(evaluation),
+      ...(await this.evaluationRewards(evaluation)),
+      eval_runtime: (performance.now() - started) / 1000,
+    };
+    const score = Number.isFinite(metrics.eval_accuracy) ? metrics.eval_accuracy : metrics.eval_reward;
+    const isBest = Number.isFinite(score) && score > (state.best_metric ?? Number.NEGATIVE_INFINITY);
+    if (isBest) {
+      state.best_metric = score;
+      state.best_global_step = state.global_step;
+      // What an untrained model scores is no checkpoint to keep.
+      if (this.trainer && this.trainer.step > 0 && this.saves) this.control.should_save = true;
+    }
+    this.addRow({ step: state.global_step, kind: 'evaluation', metrics, completions: [] });
+    await this.handler.call('on_evaluate', { metrics, evaluation });
+    return metrics;
+  }
+
+  /**
+   * Saves the run as it is, now, as checkpoint-<step>. Resolves when the arrays are copied; what is written follows
+   * beside the training, and `on_save` tells when it is there.
+   */
+  async save_checkpoint(): Promise<void> {
+    const { folder, recorder } = await this.open();
+    const { trainer, state } = this;
+    this.control.should_save = false;
+    if (!recorder)
+      throw new UserError('There is nowhere to save to: set output_dir, or give the trainer a store.');
+    if (!trainer) throw new UserError('There is nothing to save before training has begun.');
+    // Before the snapshot: while an earlier save goes on, its arrays are still held.
+    await recorder.settled();
+    const snapshot = await trainer.snapshot();
+    const encoder = new TextEncoder();
+    const files = new Map([...folder.files, ['config.json', encoder.encode(JSON.stringify(folder.config))]]);
+    for (const [name, data] of files) snapshot.tensors.set(`files/${name}`, { shape: [data.length], data });
+    if (this.args.save_only_model)
+      for (const name of snapshot.tensors.keys())
+        if (!/^(weights|files)\//.test(name)) snapshot.tensors.delete(name);
+    const { best_metric, best_global_step, epoch } = state;
+    const saved: JsonObject = {
+      version: 1,
+      trainer: snapshot.state,
+      settings: this.args.to_dict() as unknown as JsonObject,
+      live: { ...this.live } as JsonObject,
+      best_metric,
+      best_global_step,
+      epoch,
+    };
+    await recorder.save(
+      { step: state.global_step, state: saved, tensors: snapshot.tensors },
+      best_global_step,
+    );
+    await this.writeInfo('running');
+  }
+
+  /**
+   * Writes the model as it is now as a Hugging Face folder that transformers opens: weights, tokenizer, processor,
+   * training_args.json, a model card with the curve. `where`: a path in Node, a directory handle in a page; default
+   * output_dir.
+   */
+  async save_model(
+    where: unknown = this.args.output_dir,
+    options: SaveOptions & RunFilesOptions = {},
+  ): Promise<void> {
+    if (where === null || where === undefined)
+      throw new UserError('save_model: expected where to save, because output_dir is not set.');
+    await this.platform.saveFiles(await this.modelFiles(options), where, options);
+  }
+
+  /**
+   * Uploads what `save_model` writes to the Hub, in one commit. The token is used for these requests and kept nowhere.
+   * Returns the commit's address.
+   */
+  async push_to_hub(options: HubTarget): Promise<string> {
+    const { url } = await pushToHub(await this.modelFiles({}), options);
+    return url;
+  }
+
+  /** Gives back what the trainer opened: model, device and store where they are its own. */
+  async dispose(): Promise<void> {
+    const opened = await this.opening?.catch(() => undefined);
+    this.trainer?.dispose();
+    await opened?.recorder?.settled();
+    opened?.policy.dispose();
+    if (opened && typeof this.options.device !== 'object') opened.device.dispose();
+    if (!this.options.store) await this.store?.close();
+    this.opening = this.trainer = undefined;
+  }
+
+  /** The model that is trained; opened at the first call of whatever needs it. */
+  async policy(): Promise<Policy> {
+    return (await this.open()).policy;
+  }
+
+  /** The files of save_model. */
+  async modelFiles(options: RunFilesOptions): Promise<OutFile[]> {
+    const { policy } = await this.open();
+    const names = policy.weights.names;
+    return runFiles(
+      {
+        config: policy.folder.config,
+        sideFiles: policy.folder.files,
+        tensors: {
+          shapes: new Map(names.map((name) => [name, policy.weights.shape(name)])),
+          read: (name) => policy.weights.read(name),
+        },
+        info: this.info('running'),
+        rows: this.rows,
+      },
+      { drawPng: this.platform.drawPng, ...options },
+    );
+  }
+
+  private open(): Promise<Opened> {
+    this.opening ??= this.openOnce();
+    // A failed opening may be tried again.
+    this.opening.catch(() => {
+      this.opening = undefined;
+    });
+    return this.opening;
+  }
+
+  private async openOnce(): Promise<Opened> {
+    const { options, args } = this;
+    const folder =
+      typeof options.model === 'string' ? await this.platform.loadModel(options.model) : options.model;
+    const device =
+      typeof options.device === 'object'
+        ? options.device
+        : await this.platform.openDevice(options.device ?? 'auto');
+    const policy = Policy.create(device, folder);
+    const store =
+      options.store ?? (args.output_dir === null ? undefined : await this.platform.openRun(args.output_dir));
+    this.store = store;
+    const recorder =
+      store &&
+      new Recorder({
+        store,
+        save_total_limit: args.save_total_limit,
+        warn: (message) => void this.handler.call('on_warning', { message }),
+        onSaved: (checkpoint) => void this.handler.call('on_save', { checkpoint }),
+      });
+    await this.handler.call('on_init_end');
+    return { device, folder, policy, recorder };
+  }
+
+  /** From the start, or from a checkpoint. */
+  private async begin(trainer: Trainer, resume: boolean | string | number | null): Promise<void> {
+    const { store, state } = this;
+    state.global_step = 0;
+    state.skipped_in_a_row = state.failed_rewards_in_a_row = 0;
+    this.unlogged = [];
+    if (resume) {
+      if (!store) throw new UserError('resume_from_checkpoint: there is no output_dir to resume from.');
+      const { checkpoint, skipped } = await findCheckpoint(store, resume);
+      for (const message of skipped) await this.handler.call('on_warning', { message });
+      const kept = checkpoint.state as {
+        trainer: JsonObject;
+        live: Partial<LiveSettings>;
+        best_metric: number | null;
+        best_global_step: number | null;
+        epoch: number;
+      };
+      await trainer.restore(kept.trainer, new Set(checkpoint.tensors.keys()), (name) =>
+        checkpoint.read(name),
+      );
+      this.live = kept.live;
+      Object.assign(state, {
+        global_step: trainer.step,
+        best_metric: kept.best_metric,
+        best_global_step: kept.best_global_step,
+        epoch: kept.epoch,
+      });
+      // Rows of later steps are of a future that did not come to be; it is lived again.
+      await store.truncateLog(trainer.step);
+      this.rows = await store.readLog();
+      state.log_history = this.rows.map(({ step, metrics }) => ({ step, ...metrics }));
+      this.createdAt = (await store.info())?.createdAt ?? this.createdAt;
+    } else {
+      if (store && ((await store.checkpoints()).length > 0 || (await store.readLog()).length > 0))
+        throw new UserError(
+          `${store.where} holds a run already: go on with it (resume_from_checkpoint), or choose another output_dir.`,
+        );
+      this.rows = [];
+      state.log_history = [];
+      state.best_metric = state.best_global_step = null;
+      state.epoch = 0;
+    }
+    await this.writeInfo('running');
+  }
+
+  private async afterUpdate(report: StepReport): Promise<void> {
+    const { args, state, control, handler } = this;
+    const { step } = report;
+    const size = this.train_dataset.epochSize ?? Number.POSITIVE_INFINITY;
+    const epoch = this.trainer!.drawn / size || 0;
+    const endsEpoch = Math.floor(epoch) > Math.floor(state.epoch);
+    state.global_step = step;
+    state.epoch = epoch;
+    this.addRow({
+      step,
+      kind: 'step',
+      metrics: report.metrics,
+      completions: report.generated ? completionRows(report) : [],
+    });
+    this.unlogged.push(report.metrics);
+    const isLast = step >= state.max_steps;
+    const every = (strategy: 'steps' | 'epoch' | 'no', steps: number) =>
+      (strategy === 'steps' && step % this.interval(steps) === 0) || (strategy === 'epoch' && endsEpoch);
+    if (every(args.logging_strategy, args.logging_steps) || (step === 1 && args.logging_first_step))
+      control.should_log = true;
+    const isDue = isLast || (args.eval_steps !== null && step % args.eval_steps === 0);
+    if (this.eval_dataset && isDue) control.should_evaluate = true;
+    if (this.saves && (isLast || every(args.save_strategy, args.save_steps))) control.should_save = true;
+    await handler.call('on_step_end', { report });
+    if (endsEpoch) await handler.call('on_epoch_end');
+    await this.checkHealth(report);
+    if (control.should_log) {
+      control.should_log = false;
+      const logs = { ...averages(this.unlogged), epoch: state.epoch };
+      this.unlogged = [];
+      state.log_history.push({ step, ...logs });
+      await handler.call('on_log', { logs });
+    }
+    if (control.should_evaluate) {
+      control.should_evaluate = false;
+      state.log_history.push({ step, ...(await this.evaluate()) });
+    }
+    // Weights that give no finite loss are no point to come back to.
+    if (control.should_save && state.skipped_in_a_row === 0) await this.save_checkpoint();
+    control.should_save = false;
+    if (control.should_epoch_stop) control.should_training_stop = true;
+  }
+
+  /** Counts what went wrong in a row; a run that only goes wrong is held. */
+  private async checkHealth(report: StepReport): Promise<void> {
+    const { args, state, handler } = this;
+    for (const { reward, row, message } of report.rewardFailures)
+      await handler.call('on_warning', {
+        message: `The reward "${reward}" failed${row === null ? '' : ` for completion ${row + 1} of step ${report.step}`}: ${message}`,
+      });
+    state.skipped_in_a_row = report.updated ? 0 : state.skipped_in_a_row + 1;
+    if (report.generated)
+      state.failed_rewards_in_a_row = report.rewardsFailed ? state.failed_rewards_in_a_row + 1 : 0;
+    if (!report.updated)
+      await handler.call('on_warning', {
+        message: `Step ${report.step}: loss or gradient was not a finite number, so the update was skipped.`,
+      });
+    if (state.skipped_in_a_row >= args.max_skipped_updates) {
+      state.skipped_in_a_row = 0;
+      const { learning_rate, perception_loss_weight } = { ...args, ...this.live };
+      await this.hold(
+        `${args.max_skipped_updates} updates in a row were skipped, because loss or gradient was not a finite number. ` +
+          'The weights are as they were before. Lower ' +
+          `learning_rate (${learning_rate}) or perception_loss_weight (${perception_loss_weight}), or go back to the last checkpoint.`,
+      );
+    }
+    if (state.failed_rewards_in_a_row >= 3) {
+      state.failed_rewards_in_a_row = 0;
+      await this.hold(
+        'For three generations in a row no reward function gave a single number, so nothing is learnt. Mend the reward, then go on.',
+      );
+    }
+  }
+
+  private async hold(message: string): Promise<void> {
+    if (!this.handler.has('on_pause'))
+      throw new UserError(`Training was stopped at step ${this.state.global_step}. ${message}`);
+    await this.handler.call('on_pause', { message });
+  }
+
+  private async evaluationRewards({ rows, completions }: Evaluation): Promise<Record<string, number>> {
+    const { rewards } = await this.rewards.compute(rewardArgs(rows, completions, 1));
+    const metrics: Record<string, number> = {};
+    const means = Object.entries(rewards).map(([name, values], i) => {
+      const known = values.filter((value) => value !== null);
+      const mean = known.reduce((a, b) => a + b, 0) / known.length;
+      metrics[`eval_rewards/${name}/mean`] = mean;
+      return mean * (this.args.reward_weights?.[i] ?? 1);
+    });
+    const known = means.filter(Number.isFinite);
+    return { eval_reward: known.length ? known.reduce((a, b) => a + b, 0) : Number.NaN, ...metrics };
+  }
+
+  private addRow(row: LogRow): void {
+    // Completions go to the store; in memory a long run would pile them up.
+    this.rows.push({ ...row, completions: [] });
+    void this.opening?.then(({ recorder }) => recorder?.log(row));
+  }
+
+  private get saves(): boolean {
+    return this.store !== undefined && this.args.save_strategy !== 'no';
+  }
+
+  /** save_steps and logging_steps below 1 are shares of all updates. */
+  private interval(steps: number): number {
+    return Math.max(1, steps < 1 ? Math.ceil(steps * this.state.max_steps) : Math.round(steps));
+  }
+
+  private totalSteps(prompts: number): number {
+    const { args } = this;
+    if (args.max_steps < 1 && !Number.isFinite(prompts))
+      throw new UserError(
+        `max_steps: expected at least 1, because the prompts have no end that epochs could count; got ${args.max_steps}`,
+      );
+    // A dataset smaller than one generation is gone round until it fills one.
+    return Math.max(1, totalUpdates(args, planBatches(args), prompts));
+  }
+
+  private info(state: RunInfo['state']): RunInfo {
+    return {
+      name: this.args.run_name ?? this.args.output_dir ?? 'papo',
+      createdAt: this.createdAt,
+      settings: this.args.to_dict() as unknown as JsonObject,
+      origin: this.options.origin ?? {},
+      state,
+      step: this.state.global_step,
+      bestStep: this.state.best_global_step,
+      bestMetric: this.state.best_metric,
+    };
+  }
+
+  private async writeInfo(state: RunInfo['state']): Promise<void> {
+    (await this.opening)?.recorder?.writeInfo(this.info(state));
+  }
+}
+
+function toDataset(data: DatasetLike, split: 'train' | 'test', seed: number): Dataset {
+  if (typeof data !== 'string') return Array.isArray(data) ? rowsDataset(data) : (data as Dataset);
+  if (!Object.hasOwn(tasks, data))
+    throw new UserError(`task: unknown task "${data}"; expected one of ${Object.keys(tasks).join(', ')}`);
+  return worldDataset(data as TaskName, split, seed);
+}
+
+function toRewards(given: RewardFuncs): Record<string, RewardFunction> {
+  if (typeof given === 'object' && !Array.isArray(given))
+    return { ...(given as Record<string, RewardFunction>) };
+  const list = (Array.isArray(given) ? given : [given]) as (string | RewardFunction)[];
+  const rewards: Record<string, RewardFunction> = {};
+  for (const [i, f] of list.entries()) {
+    const name = typeof f === 'string' ? f : f.name || `reward_${i + 1}`;
+    if (Object.hasOwn(rewards, name))
+      throw new UserError(`reward_funcs: "${name}" is there twice; give the functions different names.`);
+    rewards[name] = typeof f === 'string' ? rewardFunction(f) : f;
+  }
+  return rewards;
+}

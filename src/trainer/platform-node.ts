@@ -1,0 +1,16 @@
+/** Models, runs and files on disk. */
+import { openDevice } from '../cli/device.ts';
+import { svgToPng } from '../export/curve-node.ts';
+import { toNodeFolder } from '../export/to-node-folder.ts';
+import { openFolderRun } from '../store/folder-runs.ts';
+import { loadModelFolder } from '../store/hf-folder.ts';
+import { nodeFiles } from '../store/node-files.ts';
+import type { Platform } from './platform.ts';
+
+export const nodePlatform: Platform = {
+  loadModel: (where) => loadModelFolder(nodeFiles(where)),
+  openDevice,
+  openRun: (output_dir) => openFolderRun(output_dir),
+  saveFiles: (files, where, options) => toNodeFolder(files, String(where), options),
+  drawPng: svgToPng,
+};

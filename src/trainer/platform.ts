@@ -1,0 +1,23 @@
+/** What differs between a page and Node: where models, runs and files are. */
+import type { Device } from '../device/device.ts';
+import type { OutFile, OutProgress } from '../export/out-file.ts';
+import type { ModelFolder } from '../store/hf-folder.ts';
+import type { RunStore } from '../store/run-store.ts';
+
+export interface SaveOptions {
+  readonly onProgress?: (progress: OutProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface Platform {
+  /** A Hugging Face folder: a path in Node, an address of the same origin in a page. */
+  loadModel(where: string): Promise<ModelFolder>;
+  /** `auto`, `webgpu` or `cpu`. */
+  openDevice(choice: string): Promise<Device>;
+  /** The run that output_dir names, made where there is none. */
+  openRun(output_dir: string): Promise<RunStore>;
+  /** Writes a folder: to a path in Node, to a directory handle in a page. */
+  saveFiles(files: readonly OutFile[], where: unknown, options?: SaveOptions): Promise<void>;
+  /** An SVG as PNG bytes; without it a model card has no picture. */
+  drawPng?(svg: string): Promise<Uint8Array<ArrayBuffer>>;
+}
