@@ -36,7 +36,8 @@ export async function pickedBlobs(picked: readonly (File | PickedFile)[]): Promi
   const zips: PickedFile[] = [];
   const loose: PickedFile[] = [];
   for (const entry of files) {
-    if (/\.zip$/i.test(entry.path) || (files.length === 1 && (await looksLikeZip(entry.file)))) zips.push(entry);
+    if (/\.zip$/i.test(entry.path) || (files.length === 1 && (await looksLikeZip(entry.file))))
+      zips.push(entry);
     else loose.push(entry);
   }
   const places: NamedBlobs[] = [];

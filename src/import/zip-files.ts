@@ -30,8 +30,7 @@ const stored = 0;
 const deflated = 8;
 const localHeaderBytes = 30;
 
-const reason = (error: unknown) =>
-  (error instanceof Error && error.message) || 'the archive is damaged';
+const reason = (error: unknown) => (error instanceof Error && error.message) || 'the archive is damaged';
 
 const units = (bytes: number) => (bytes < 2 ** 20 ? `${bytes} bytes` : `${(bytes / 2 ** 20).toFixed(1)} MiB`);
 
@@ -94,7 +93,8 @@ async function readDirectory(
     }
     if (entry.directory) {
       checkPath(entry.filename.replace(/\/$/, ''), where);
-      if (entry.compressedSize > 0) throw new UserError(`${where}: the folder "${entry.filename}" has content.`);
+      if (entry.compressedSize > 0)
+        throw new UserError(`${where}: the folder "${entry.filename}" has content.`);
       continue;
     }
     checkEntry(entry, where, limits);

@@ -1,0 +1,25 @@
+/** Image decoding in Node, by sharp (libvips). */
+import sharp from 'sharp';
+import { UserError } from '../errors.ts';
+import { type DecodeImage, overWhite } from './decode.ts';
+import { checkImage, mostPixels } from './image-header.ts';
+
+/** The first frame, upright by its EXIF orientation, transparency over white. */
+export const decodeImage: DecodeImage = async (image) => {
+  await checkImage(image);
+  try {
+    const { data, info } = await sharp(Buffer.from(await image.arrayBuffer()), {
+      limitInputPixels: mostPixels,
+      failOn: 'error',
+    })
+      .rotate()
+      .toColourspace('srgb')
+      .ensureAlpha()
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    if (info.channels !== 4) throw new Error(`it has ${info.channels} channels`);
+    return { width: info.width, height: info.height, data: overWhite(data) };
+  } catch (error) {
+    throw new UserError(`the image could not be decoded: ${(error as Error).message}`);
+  }
+};
