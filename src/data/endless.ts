@@ -1,0 +1,30 @@
+/** A dataset gone round and round, each time in another order, so that training can draw prompts without end. */
+import { shuffled } from '../papo/batches.ts';
+import { Purpose, RandomStream } from '../papo/random.ts';
+import type { Dataset } from './dataset.ts';
+
+/**
+ * Row n is row n of the rounds laid end to end. The order of a round is a pure function of (seed, round), so a resumed
+ * run draws what the uninterrupted one draws; with seed null every round goes from first to last.
+ */
+export function endless(dataset: Dataset, seed: number | null): Dataset {
+  const { size } = dataset;
+  let known: { round: number; order: number[] } | undefined;
+  const orderOf = (round: number, seed: number): number[] => {
+    if (known?.round !== round) {
+      const random = new RandomStream(seed, Purpose.order, round);
+      known = { round, order: shuffled(size, () => random.next()) };
+    }
+    return known.order;
+  };
+  return {
+    name: dataset.name,
+    size: Number.POSITIVE_INFINITY,
+    epochSize: size,
+    row: (index) => {
+      const round = Math.floor(index / size);
+      const place = index - round * size;
+      return dataset.row(seed === null ? place : orderOf(round, seed)[place]);
+    },
+  };
+}
