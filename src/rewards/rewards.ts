@@ -91,12 +91,20 @@ export function rewardFunction(name: string): RewardFunction {
   return rewardFunctions[name];
 }
 
-/** Calls a reward function and checks both ways: equal lengths in, as many finite numbers or nulls out. */
-export async function computeRewards(
-  name: string,
-  reward: RewardFunction,
-  args: RewardArgs,
-): Promise<Rewards> {
+/** A value that cannot leave the sandbox as it is, by its description. It is never a reward. */
+export class Junk {
+  constructor(readonly description: string) {}
+}
+
+/** The reward that a returned value stands for; undefined where it stands for none. */
+export function asReward(value: unknown): number | null | undefined {
+  if (value === null || value === undefined) return null;
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}
+
+/** Throws a UserError unless every column has one entry per completion. */
+export function checkColumns(name: string, args: RewardArgs): void {
   const count = args.completions.length;
   for (const [key, values] of Object.entries(args)) {
     if (values.length !== count) {
@@ -105,30 +113,45 @@ export async function computeRewards(
       );
     }
   }
-  const rewards: unknown = await reward(args);
-  if (!Array.isArray(rewards)) {
+}
+
+/** The list that a reward function returned, its entries unchecked. Throws a UserError for anything else. */
+export function asList(name: string, returned: unknown, count: number): unknown[] {
+  if (!Array.isArray(returned)) {
     throw new UserError(
-      `reward "${name}" returned ${describe(rewards)}; expected a list of ${count} numbers`,
+      `reward "${name}" returned ${describe(returned)}; expected a list of ${count} numbers`,
     );
   }
-  if (rewards.length !== count) {
+  if (returned.length !== count) {
     throw new UserError(
-      `reward "${name}" returned ${rewards.length} values; expected ${count}, one per completion`,
+      `reward "${name}" returned ${returned.length} values; expected ${count}, one per completion`,
     );
   }
-  return rewards.map((value: unknown, i) => {
-    if (value === null || value === undefined) return null;
-    if (typeof value === 'boolean') return value ? 1 : 0;
-    if (typeof value !== 'number' || !Number.isFinite(value)) {
+  // Array.from: a list with holes has them filled, so that no entry is skipped.
+  return Array.from(returned);
+}
+
+/** Calls a reward function and checks both ways: equal lengths in, as many finite numbers or nulls out. */
+export async function computeRewards(
+  name: string,
+  reward: RewardFunction,
+  args: RewardArgs,
+): Promise<Rewards> {
+  checkColumns(name, args);
+  return asList(name, await reward(args), args.completions.length).map((value, i) => {
+    const checked = asReward(value);
+    if (checked === undefined) {
       throw new UserError(
         `reward "${name}" gave ${describe(value)} for completion ${i}; expected a finite number or null`,
       );
     }
-    return value;
+    return checked;
   });
 }
 
-function describe(value: unknown): string {
+/** What a message calls a value that is no reward. */
+export function describe(value: unknown): string {
+  if (value instanceof Junk) return value.description;
   if (typeof value === 'number') return String(value);
   return value === null ? 'null' : `a value of type ${typeof value}`;
 }
