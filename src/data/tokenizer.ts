@@ -3,6 +3,8 @@
 import { Template } from '@huggingface/jinja';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { UserError } from '../errors.ts';
+import { show } from '../store/json.ts';
+import { checkTemplate, checkTokenizer, mostCharacters } from './tokenizer-check.ts';
 
 type Json = Record<string, unknown>;
 
@@ -35,13 +37,18 @@ export class TextProcessor {
 
   private constructor(files: TextFiles) {
     const { tokenizerConfig, config } = files;
-    this.#tokenizer = new Tokenizer(files.tokenizer, tokenizerConfig);
+    checkTokenizer(files.tokenizer);
+    this.#tokenizer = attempt(
+      'tokenizer.json cannot be used',
+      () => new Tokenizer(files.tokenizer, tokenizerConfig),
+    );
     const template = files.chatTemplate ?? tokenizerConfig.chat_template;
     if (typeof template !== 'string') {
       throw new UserError('the model folder has no chat template: expected chat_template.jinja');
     }
-    this.#template = new Template(template);
-    const extra = (tokenizerConfig.extra_special_tokens ?? {}) as Json;
+    checkTemplate(template);
+    this.#template = attempt('the chat template cannot be read', () => new Template(template));
+    const extra = object(tokenizerConfig.extra_special_tokens);
     const name = (key: string, usual: string) =>
       typeof extra[key] === 'string' ? (extra[key] as string) : usual;
     this.#names = {
@@ -49,8 +56,9 @@ export class TextProcessor {
       fake: name('fake_image_token', '<fake_token_around_image>'),
       global: name('global_image_token', '<global-img>'),
     };
-    const text = (config.text_config ?? {}) as Json;
+    const text = object(config.text_config);
     this.vocabSize = integer(text.vocab_size ?? config.vocab_size, 'config.json: text_config.vocab_size');
+    checkIds(files.tokenizer, this.vocabSize);
     this.imageTokenId = integer(config.image_token_id, 'config.json: image_token_id');
     if (this.tokenId(this.#names.image) !== this.imageTokenId) {
       throw new UserError(
@@ -60,6 +68,12 @@ export class TextProcessor {
     const eos =
       files.generationConfig?.eos_token_id ?? this.tokenId(tokenText(tokenizerConfig.eos_token, 'eos_token'));
     this.eosTokenIds = (Array.isArray(eos) ? eos : [eos]).map((value) => integer(value, 'eos_token_id'));
+    const outside = this.eosTokenIds.find((id) => id >= this.vocabSize);
+    if (this.eosTokenIds.length === 0 || outside !== undefined) {
+      throw new UserError(
+        `eos_token_id is ${show(eos)}; expected ids below the vocabulary's ${this.vocabSize}`,
+      );
+    }
     this.padTokenId = this.tokenId(tokenText(tokenizerConfig.pad_token, 'pad_token'));
     this.imageSeqLen = imageSeqLen(config);
   }
@@ -73,11 +87,16 @@ export class TextProcessor {
     const parse = (name: string): Json | undefined => {
       const text = contents[name];
       if (text === undefined) return undefined;
+      let value: unknown;
       try {
-        return JSON.parse(text) as Json;
+        value = JSON.parse(text);
       } catch (error) {
         throw new UserError(`${name} is not JSON: ${(error as Error).message}`);
       }
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+        throw new UserError(`${name} is ${show(value)}; expected an object`);
+      }
+      return value as Json;
     };
     const need = (name: string): Json => {
       const value = parse(name);
@@ -107,15 +126,30 @@ export class TextProcessor {
 
   /** The ids of a text as it stands: nothing is added. */
   encode(text: string): number[] {
-    return this.#tokenizer.encode(text, { add_special_tokens: false }).ids;
+    if (text.length > mostCharacters) {
+      throw new UserError(`a text has ${text.length} characters; at most ${mostCharacters} are tokenized`);
+    }
+    const { ids } = attempt('tokenizer.json cannot encode a text', () =>
+      this.#tokenizer.encode(text, { add_special_tokens: false }),
+    );
+    for (const id of ids) {
+      if (!Number.isInteger(id) || id < 0 || id >= this.vocabSize) {
+        throw new UserError(
+          `tokenizer.json: a text gives the id ${show(id)}; expected ids below the vocabulary's ${this.vocabSize}`,
+        );
+      }
+    }
+    return ids;
   }
 
   decode(ids: readonly number[], options: { skipSpecialTokens?: boolean } = {}): string {
     if (ids.length === 0) return '';
-    return this.#tokenizer.decode([...ids], {
-      skip_special_tokens: options.skipSpecialTokens ?? false,
-      clean_up_tokenization_spaces: false,
-    });
+    return attempt('tokenizer.json cannot decode ids', () =>
+      this.#tokenizer.decode([...ids], {
+        skip_special_tokens: options.skipSpecialTokens ?? false,
+        clean_up_tokenization_spaces: false,
+      }),
+    );
   }
 
   /** The text of one token, for showing it alone. */
@@ -130,10 +164,15 @@ export class TextProcessor {
         `prompt: "${this.#names.image}" stands in the text; each prompt has one image, put before it`,
       );
     }
-    const rendered = this.#template.render({
-      messages: [{ role: 'user', content: [{ type: 'image' }, { type: 'text', text }] }],
-      add_generation_prompt: true,
-    });
+    const rendered = attempt('the chat template cannot be filled in', () =>
+      this.#template.render({
+        messages: [{ role: 'user', content: [{ type: 'image' }, { type: 'text', text }] }],
+        add_generation_prompt: true,
+      }),
+    );
+    if (rendered.length > mostCharacters) {
+      throw new UserError(`the chat template gives ${rendered.length} characters; at most ${mostCharacters}`);
+    }
     const { image, fake, global } = this.#names;
     const parts = rendered.split(image);
     if (parts.length !== 2) {
@@ -150,24 +189,53 @@ export class TextProcessor {
   }
 }
 
+/** SmolVLM has 8; a prompt holds the square of it. */
+const mostTokensASide = 64;
+
 /** (image_size / patch_size / scale_factor)²: how many tokens of the decoder an image takes. */
 export function imageSeqLen(config: Record<string, unknown>): number {
-  const vision = (config.vision_config ?? {}) as Json;
+  const vision = object(config.vision_config);
   const image = integer(vision.image_size, 'config.json: vision_config.image_size');
   const patch = integer(vision.patch_size, 'config.json: vision_config.patch_size');
   const scale = integer(config.scale_factor, 'config.json: scale_factor');
   const side = image / patch / scale;
-  if (!Number.isInteger(side)) {
+  if (!Number.isInteger(side) || side < 1 || side > mostTokensASide) {
     throw new UserError(
-      `config.json: image_size ${image} / patch_size ${patch} / scale_factor ${scale} is not a whole number`,
+      `config.json: image_size ${image} / patch_size ${patch} / scale_factor ${scale} is not a whole number from 1 to ${mostTokensASide}`,
     );
   }
   return side * side;
 }
 
+const object = (value: unknown): Json => (typeof value === 'object' && value !== null ? (value as Json) : {});
+
+/** What a library throws, as a UserError; a stack that overflows on deep input included. */
+function attempt<T>(what: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`${what}: ${(error instanceof Error && error.message) || String(error)}`);
+  }
+}
+
+/** The embedding table has a row for each id, so no token may have an id beyond it. */
+function checkIds(tokenizer: Json, vocabSize: number): void {
+  const { vocab } = tokenizer.model as { vocab: Record<string, number> | unknown[] };
+  const added = tokenizer.added_tokens as { content: string; id: number }[];
+  const ids = Array.isArray(vocab) ? [['the last', vocab.length - 1] as const] : Object.entries(vocab);
+  for (const [token, id] of [...ids, ...added.map(({ content, id }) => [content, id] as const)]) {
+    if (id >= vocabSize) {
+      throw new UserError(
+        `tokenizer.json: token ${show(token)} has the id ${id}; config.json says that the vocabulary has ${vocabSize}`,
+      );
+    }
+  }
+}
+
 function integer(value: unknown, where: string): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) {
-    throw new UserError(`${where} is ${JSON.stringify(value)}; expected a whole number ≥ 0`);
+    throw new UserError(`${where} is ${show(value)}; expected a whole number ≥ 0`);
   }
   return value;
 }
@@ -177,5 +245,5 @@ function tokenText(value: unknown, where: string): string {
   if (typeof value === 'string') return value;
   const content = (value as { content?: unknown } | null | undefined)?.content;
   if (typeof content === 'string') return content;
-  throw new UserError(`tokenizer_config.json: ${where} is ${JSON.stringify(value)}; expected a token`);
+  throw new UserError(`tokenizer_config.json: ${where} is ${show(value)}; expected a token`);
 }

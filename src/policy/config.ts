@@ -1,5 +1,6 @@
 /** A SmolVLM's (Idefics3's) architecture, read from config.json of a Hugging Face folder. */
 import { UserError } from '../errors.ts';
+import { show } from '../store/json.ts';
 
 export interface VisionConfig {
   readonly hiddenSize: number;
@@ -40,14 +41,13 @@ type Json = Record<string, unknown>;
 export function parseVlmConfig(json: Json): VlmConfig {
   const type = json.model_type;
   if (type !== 'smolvlm' && type !== 'idefics3')
-    throw new UserError(
-      `config.json: model_type is ${JSON.stringify(type)}; expected "smolvlm" or "idefics3"`,
-    );
+    throw new UserError(`config.json: model_type is ${show(type)}; expected "smolvlm" or "idefics3"`);
   const text = section(json, 'text_config');
   const vision = section(json, 'vision_config');
   const hiddenSize = positive(text, 'text_config', 'hidden_size');
   const heads = positive(text, 'text_config', 'num_attention_heads');
-  const rope = (text.rope_parameters ?? text.rope_scaling ?? {}) as Json;
+  const rope =
+    optional(text, 'text_config', 'rope_parameters') ?? optional(text, 'text_config', 'rope_scaling') ?? {};
   only(rope, 'text_config.rope_parameters', 'rope_type', 'default');
   only(text, 'text_config', 'hidden_act', 'silu');
   only(text, 'text_config', 'attention_bias', false);
@@ -104,29 +104,42 @@ export function imageTokens(config: VlmConfig): number {
 function section(json: Json, name: string): Json {
   const value = json[name];
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new UserError(`config.json: ${name} must be an object, got ${JSON.stringify(value)}`);
+    throw new UserError(`config.json: ${name} must be an object, got ${show(value)}`);
   return value as Json;
 }
+
+function optional(json: Json, where: string, name: string): Json | null {
+  if (json[name] === undefined || json[name] === null) return null;
+  const value = json[name];
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw new UserError(`config.json: ${where}.${name} must be an object, got ${show(value)}`);
+  return value as Json;
+}
+
+/** Far above any model that fits here; shapes and loops over layers are made of these numbers. */
+const largest = 2 ** 22;
+const mostLayers = 512;
 
 function positive(json: Json, where: string, name: string, fallback?: number): number {
   const value = json[name] ?? fallback;
   if (typeof value !== 'number' || !Number.isInteger(value) || value <= 0)
-    throw new UserError(
-      `config.json: ${where}.${name} must be a positive integer, got ${JSON.stringify(value)}`,
-    );
+    throw new UserError(`config.json: ${where}.${name} must be a positive integer, got ${show(value)}`);
+  const most = name === 'num_hidden_layers' ? mostLayers : largest;
+  if (value > most)
+    throw new UserError(`config.json: ${where}.${name} is ${value}; at most ${most} is possible`);
   return value;
 }
 
 function real(value: unknown, name: string): number {
   if (typeof value !== 'number' || !(value > 0) || !Number.isFinite(value))
-    throw new UserError(`config.json: ${name} must be a positive number, got ${JSON.stringify(value)}`);
+    throw new UserError(`config.json: ${name} must be a positive number, got ${show(value)}`);
   return value;
 }
 
 function only(json: Json, where: string, name: string, expected: unknown): void {
   if (json[name] !== undefined && json[name] !== null && json[name] !== expected)
     throw new UserError(
-      `config.json: ${where}.${name} is ${JSON.stringify(json[name])}; only ${JSON.stringify(expected)} is built`,
+      `config.json: ${where}.${name} is ${show(json[name])}; only ${show(expected)} is built`,
     );
 }
 
