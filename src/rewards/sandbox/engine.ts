@@ -9,6 +9,8 @@ export interface Engine {
   readonly memoryBytes: number;
   /** What it may grow to. Below what it has, it may not grow at all. */
   memoryLimitBytes: number;
+  /** Whether the last attempt to grow was refused. */
+  refused: boolean;
 }
 
 /** A fresh instance of the WASM module: 16 MiB before it grows. */
@@ -23,6 +25,7 @@ export async function openEngine(): Promise<Engine> {
   const engine = {
     quickjs,
     memoryLimitBytes: Number.POSITIVE_INFINITY,
+    refused: false,
     get memoryBytes() {
       return memory.buffer.byteLength;
     },
@@ -30,7 +33,8 @@ export async function openEngine(): Promise<Engine> {
   // QuickJS's own setMemoryLimit does not count the size of allocations under emscripten (malloc_usable_size is 0
   // there), so the limit is kept where memory comes from. A refusal makes malloc fail: "out of memory".
   memory.grow = (pages) => {
-    if (engine.memoryBytes + pages * 65536 > engine.memoryLimitBytes) throw new RangeError('memory limit');
+    engine.refused = engine.memoryBytes + pages * 65536 > engine.memoryLimitBytes;
+    if (engine.refused) throw new RangeError('memory limit');
     return WebAssembly.Memory.prototype.grow.call(memory, pages);
   };
   return engine;

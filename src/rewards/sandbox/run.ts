@@ -43,6 +43,7 @@ async function engineWithin(memoryLimitBytes: number): Promise<Engine> {
     opened = await loadEngine();
   }
   opened.memoryLimitBytes = memoryLimitBytes;
+  opened.refused = false;
   return opened;
 }
 
@@ -54,20 +55,27 @@ export async function runRewardCode(request: SandboxRequest): Promise<SandboxRep
     logs,
     failure: { kind, message, line },
   });
+  let used: Engine | undefined;
   try {
-    const { quickjs } = await engineWithin(request.memoryLimitBytes);
-    const runtime = quickjs.newRuntime();
+    used = await engineWithin(request.memoryLimitBytes);
+    const runtime = used.quickjs.newRuntime();
     // Not in a `finally`: an interpreter that broke down cannot be disposed of, and is dropped whole below.
-    const values = new Call(runtime, request, logs).run();
+    const values = new Call(used, runtime, request, logs).run();
     runtime.dispose();
     return values instanceof Failure ? failed(values) : { id: request.id, logs, values };
   } catch (error) {
     // Whatever broke the interpreter, the next call gets another one.
     engine = undefined;
+    if (used?.refused) return failed(outOfMemory(request));
     const tooDeep = error instanceof RangeError && /call stack/.test(error.message);
     const message = tooDeep ? TOO_DEEP : `it broke the interpreter (${messageOf(error)})`;
     return failed({ kind: 'throw', message, line: null });
   }
+}
+
+function outOfMemory({ memoryLimitBytes }: SandboxRequest, line: number | null = null): Failure {
+  const mib = Math.round(memoryLimitBytes / 1024 ** 2);
+  return new Failure('memory', `it needs more than the ${mib} MiB of memory it may use`, line);
 }
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
@@ -80,6 +88,7 @@ class Call {
   private readonly helpers: QuickJSHandle;
 
   constructor(
+    private readonly engine: Engine,
     private readonly runtime: QuickJSRuntime,
     private readonly request: SandboxRequest,
     private readonly logs: string[],
@@ -95,15 +104,19 @@ class Call {
   }
 
   run(): SandboxValue[] | Failure {
+    const outcome = this.outcome();
+    this.collectLogs();
+    this.helpers.dispose();
+    this.context.dispose();
+    return outcome;
+  }
+
+  private outcome(): SandboxValue[] | Failure {
     try {
       return Scope.withScope((scope) => this.values(scope));
     } catch (error) {
       if (error instanceof Failure) return error;
       throw error;
-    } finally {
-      this.collectLogs();
-      this.helpers.dispose();
-      this.context.dispose();
     }
   }
 
@@ -188,10 +201,9 @@ class Call {
     const { name, message, line, stack } = this.describe(error);
     if (this.late) return this.timeout();
     const at = Number(line) || Number(new RegExp(`${FILE}:(\\d+)`).exec(stack)?.[1]) || null;
-    if (name === 'InternalError' && message === 'out of memory') {
-      const mib = Math.round(this.request.memoryLimitBytes / 1024 ** 2);
-      return new Failure('memory', `it needs more than the ${mib} MiB of memory it may use`, at);
-    }
+    // Without memory for an error, the interpreter throws null.
+    const isMemory = name === 'InternalError' ? message === 'out of memory' : !name && message === 'null';
+    if (isMemory && this.engine.refused) return outOfMemory(this.request, at);
     if (name === 'InternalError' && message === 'stack overflow') {
       return new Failure(kind, TOO_DEEP, at);
     }
