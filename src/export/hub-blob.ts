@@ -15,7 +15,10 @@ const folderName = 'papo-web-push';
 const leftOver = 24 * 60 * 60 * 1000;
 
 /** The file's chunks, counted. Throws UserError where they are not what `size` says. */
-async function* checkedChunks(file: OutFile, signal?: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+export async function* checkedChunks(
+  file: OutFile,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   let bytes = 0;
   for await (const chunk of file.chunks()) {
     signal?.throwIfAborted();
@@ -29,7 +32,7 @@ async function* checkedChunks(file: OutFile, signal?: AbortSignal): AsyncGenerat
   }
 }
 
-/** Chromium and Firefox move the data of large Blobs to their disk themselves; Node keeps it in memory. */
+/** Browsers move the data of large Blobs to their disk themselves; Node keeps it in memory (see hub-blob-node.ts). */
 async function inBlob(file: OutFile, signal?: AbortSignal): Promise<HeldFile> {
   const parts: Blob[] = [];
   // A Blob a chunk: the chunk's memory is free again before the next one is made.
@@ -78,6 +81,9 @@ async function onBrowserDisk(
     throw error;
   }
 }
+
+/** How a push keeps a file while it is sent. */
+export type HoldFile = (file: OutFile, signal?: AbortSignal) => Promise<HeldFile>;
 
 /** Reads `file` to its end, once. Throws UserError where its size is wrong or the disk is full. */
 export async function holdFile(file: OutFile, signal?: AbortSignal): Promise<HeldFile> {

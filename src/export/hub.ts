@@ -11,7 +11,7 @@ import {
   whoAmI,
 } from '@huggingface/hub';
 import { UserError } from '../errors.ts';
-import { type HeldFile, holdFile } from './hub-blob.ts';
+import { type HeldFile, type HoldFile, holdFile } from './hub-blob.ts';
 import { defaultRetries, HubRefusal, hubFetch, type RetryPolicy, withoutToken } from './hub-fetch.ts';
 import type { OutFile, OutProgress } from './out-file.ts';
 
@@ -40,6 +40,8 @@ export interface HubTarget {
   signal?: AbortSignal;
   fetch?: typeof fetch;
   retries?: Partial<RetryPolicy>;
+  /** Where a file waits for its upload: the browser's disk by default, `holdOnDisk` in Node. */
+  hold?: HoldFile;
 }
 
 export interface PushResult {
@@ -247,7 +249,7 @@ function progressCounter(files: readonly OutFile[], report: HubTarget['onProgres
  * holds the token.
  */
 export async function pushToHub(files: readonly OutFile[], options: HubTarget): Promise<PushResult> {
-  const { signal, private: isPrivate, ignore_patterns = ['_*', 'checkpoint-*'] } = options;
+  const { signal, private: isPrivate, ignore_patterns = ['_*', 'checkpoint-*'], hold = holdFile } = options;
   const token = checkToken(options.token);
   const hub = checkHubUrl(options.hub_url ?? HUB_URL);
   checkRepoId(options.repo_id);
@@ -289,7 +291,7 @@ export async function pushToHub(files: readonly OutFile[], options: HubTarget): 
     repo = await fullName(push, repo);
     const parent = await prepareRepo(push, repo, isPrivate);
     for (const file of chosen) {
-      held.push(await holdFile(file, signal));
+      held.push(await hold(file, signal));
       counter.add('reading', file.name, 1);
     }
     const events = commitIter({

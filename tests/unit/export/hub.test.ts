@@ -1,6 +1,11 @@
+import { readdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { UserError } from '../../../src/errors.ts';
 import { type HubTarget, type PushProgress, pushToHub } from '../../../src/export/hub.ts';
+import { holdOnDisk } from '../../../src/export/hub-blob-node.ts';
 import { bytesFile, type OutFile } from '../../../src/export/out-file.ts';
 import { type FakeHub, type Fault, type RecordedRequest, startFakeHub } from '../../fake-hub.ts';
 
@@ -97,6 +102,25 @@ describe('a push', () => {
     const large = noise(10_500_000, 3);
     await push({}, [pieces('model.safetensors', large, 1 << 20)]);
     expect(hub.files(repo).get('model.safetensors')!.equals(large)).toBe(true);
+  });
+
+  it('keeps files on the disk while they wait, where it is told to, and takes them away again', async () => {
+    const folderOfTest = await mkdtemp(join(tmpdir(), 'papo-web-hub-test-'));
+    vi.stubEnv('TMPDIR', folderOfTest);
+    const during: string[] = [];
+    await push({
+      hold: holdOnDisk,
+      onProgress: ({ phase }) => phase === 'hashing' && during.push(...readdirSync(folderOfTest)),
+    });
+    expectFolder(hub.files(repo));
+    expect(new Set(during).size).toBe(folder.length);
+    expect(readdirSync(folderOfTest)).toEqual([]);
+    const tooShort = { ...pieces('model.safetensors', noise(5000, 1)), size: 5001 };
+    const error = await failure(push({ hold: holdOnDisk }, [tooShort]));
+    expect(error.message).toContain('5001 bytes were announced');
+    expect(readdirSync(folderOfTest)).toEqual([]);
+    vi.unstubAllEnvs();
+    await rm(folderOfTest, { recursive: true });
   });
 
   it('takes the name alone for a repository of the token’s owner', async () => {
