@@ -86,7 +86,8 @@ async function readDirectory(
   const files = new Map<string, FileEntry>();
   const folders = new Set<string>();
   let total = 0;
-  for await (const entry of zip.getEntriesGenerator()) {
+  // checkPath says more than the library's own check of names.
+  for await (const entry of zip.getEntriesGenerator({ filenameValidation: 'tolerant' })) {
     all.push(entry);
     if (all.length > limits.entries) {
       throw new UserError(`${where} has more than ${limits.entries} entries.`);
