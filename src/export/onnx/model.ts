@@ -53,7 +53,8 @@ export class OnnxModel {
 
   /** A parameter as it is stored. */
   weight(name: string): string {
-    return this.initializer(name, this.shape(name), () => this.source.read(name));
+    // A copy: what the source gives may be the weights themselves, and a consumer may transfer what it gets.
+    return this.initializer(name, this.shape(name), async () => (await this.source.read(name)).slice());
   }
 
   /** A parameter [out, in] as the right side of a MatMul, [in, out]: quantizers ask for a stored matrix there. */
@@ -117,7 +118,7 @@ export class OnnxModel {
         yield start;
         for (const { tensor, bytes, read, head } of tensors) {
           const values = await read();
-          const data = half ? float32ToFloat16(values, tensor) : values.slice();
+          const data = half ? float32ToFloat16(values, tensor) : values;
           if (data.byteLength !== bytes)
             throw new UserError(`${tensor} has ${data.byteLength} bytes; its shape asks for ${bytes}`);
           yield head;

@@ -49,9 +49,11 @@ export function forTransformersJs(
   dtype: OnnxDType = 'fp32',
 ): Pick<ModelFolder, 'config' | 'files'> {
   const known = folder.config['transformers.js_config'];
+  // By file: a plain string would be taken for the weights' dtype where the folder is packed.
+  const dtypes = Object.fromEntries(Object.keys(models).map((model) => [model, dtype]));
   const config: JsonObject = {
     ...folder.config,
-    'transformers.js_config': { ...(isJsonObject(known) ? known : {}), dtype },
+    'transformers.js_config': { ...(isJsonObject(known) ? known : {}), dtype: dtypes },
   };
   const files = new Map(folder.files);
   const name = 'tokenizer_config.json';

@@ -2,14 +2,15 @@
 import * as ort from 'onnxruntime-web';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/errors.ts';
-import { onnxFiles } from '../../../src/export/onnx/onnx-files.ts';
+import { memorySource } from '../../../src/export/model-folder.ts';
+import { forTransformersJs, onnxFiles } from '../../../src/export/onnx/onnx-files.ts';
 import { imageTokens, parseVlmConfig, type VlmConfig } from '../../../src/policy/config.ts';
 import { parameterShapes } from '../../../src/policy/parameters.ts';
 import { loadModelFolder, type ModelFolder } from '../../../src/store/hf-folder.ts';
 import { nodeFiles } from '../../../src/store/node-files.ts';
 import { readSafetensors, toFloat32, toInt32 } from '../../../src/store/safetensors.ts';
 import { relativeError } from '../../parity.ts';
-import { bytesOf, folderTensors } from './onnx-sources.ts';
+import { bytesOf } from './onnx-sources.ts';
 
 const int64 = (rows: number[][]) =>
   new ort.Tensor('int64', BigInt64Array.from(rows.flat(), BigInt), [rows.length, rows[0].length]);
@@ -33,7 +34,7 @@ describe.each(['smolvlm-tiny', 'smolvlm-tiny-untied'])('%s', (fixture) => {
     const folder = await loadModelFolder(files);
     config = parseVlmConfig(folder.config);
     ort.env.wasm.numThreads = 1;
-    for (const file of onnxFiles(folder.config, folderTensors(folder)))
+    for (const file of onnxFiles(folder.config, memorySource(folder.weights)))
       sessions[file.name.replace(/^onnx\/|\.onnx$/g, '')] = await ort.InferenceSession.create(
         await bytesOf(file),
         { executionProviders: ['wasm'] },
@@ -200,7 +201,7 @@ describe.each(['smolvlm-tiny', 'smolvlm-tiny-untied'])('%s', (fixture) => {
 
   it('gives nearly the same logits with weights in float16, in files of half the size', async () => {
     const folder = await loadModelFolder(nodeFiles(`tests/fixtures/${fixture}`));
-    const tensors = folderTensors(folder);
+    const tensors = memorySource(folder.weights);
     const full = onnxFiles(folder.config, tensors);
     const half = onnxFiles(folder.config, tensors, 'fp16');
     const weights = (files: { size: number }[]) => files.reduce((sum, { size }) => sum + size, 0);
@@ -242,7 +243,7 @@ describe('files', () => {
   });
 
   it('know their size before a weight is read, and may be read twice', async () => {
-    const source = folderTensors(folder);
+    const source = memorySource(folder.weights);
     let reads = 0;
     const counting = {
       ...source,
@@ -266,7 +267,7 @@ describe('files', () => {
   });
 
   it('refuse weights that the config does not fit', () => {
-    const source = folderTensors(folder);
+    const source = memorySource(folder.weights);
     const name = 'model.text_model.layers.1.mlp.up_proj.weight';
     const without = new Map([...source.shapes].filter(([key]) => key !== name));
     const other = new Map(source.shapes).set(name, [3, 3]);
@@ -285,4 +286,19 @@ describe('files', () => {
       /decoder_model_merged.onnx would take \d{10,} bytes; an ONNX file holds at most 2147483647/,
     );
   });
+});
+
+it('adds to a folder what transformers.js needs, and keeps the rest of it', async () => {
+  const folder = await loadModelFolder(nodeFiles('public/models/papo-nano'));
+  folder.config['transformers.js_config'] = { kept: 1, dtype: 'q4' };
+  const { config, files } = forTransformersJs(folder, 'fp16');
+  const dtype = { vision_encoder: 'fp16', embed_tokens: 'fp16', decoder_model_merged: 'fp16' };
+  expect(config).toEqual({ ...folder.config, 'transformers.js_config': { kept: 1, dtype } });
+  expect(folder.config['transformers.js_config']).toEqual({ kept: 1, dtype: 'q4' });
+  const text = new TextDecoder().decode(files.get('tokenizer_config.json'));
+  const before = folder.json.get('tokenizer_config.json');
+  expect(JSON.parse(text)).toEqual({ ...before, chat_template: folder.chatTemplate });
+  for (const [name, bytes] of folder.files)
+    if (name !== 'tokenizer_config.json') expect(files.get(name)).toBe(bytes);
+  expect([...files.keys()]).toEqual([...folder.files.keys()]);
 });
