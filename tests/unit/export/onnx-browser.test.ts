@@ -124,5 +124,5 @@ it.each([
       await browser.close();
     }
   },
-  120_000,
+  240_000,
 );
