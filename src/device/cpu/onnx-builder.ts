@@ -4,6 +4,7 @@
  */
 import protobuf from 'protobufjs';
 import type { DType, Graph, Shape, Tensor } from '../../ops/graph.ts';
+import { encodeMessage } from './encode-message.ts';
 import schema from './onnx-ml.proto?raw';
 
 const root = protobuf.parse(schema, { keepCase: true }).root;
@@ -17,8 +18,7 @@ export type Dims = readonly (number | string)[];
 
 /** The bytes of a message of onnx-ml.proto, fields by the names it has there. */
 export function encodeProto(message: 'ModelProto' | 'GraphProto' | 'TensorProto', value: object): Uint8Array {
-  const type = root.lookupType(`onnx.${message}`);
-  return type.encode(type.fromObject(value)).finish();
+  return encodeMessage(root.lookupType(`onnx.${message}`), value);
 }
 
 /** Integers, integer lists and strings as they are; floats as { f }, so that 1.0 is not taken for an integer. */
