@@ -105,7 +105,8 @@ function settingsPart(): string[] {
 
 /** The page, from what `entry` exports. */
 export function apiPage(entry: string): string {
-  const entries = readExports(entry);
+  // What the entry itself declares is what it is for.
+  const entries = readExports(entry).toSorted((a, b) => Number(b.path === entry) - Number(a.path === entry));
   const names = new Set(entries.map(({ name }) => name));
   const used = sections
     .map(([title, kinds]) => ({ title, members: entries.filter(({ kind }) => kinds.includes(kind)) }))
@@ -116,7 +117,7 @@ export function apiPage(entry: string): string {
   );
   return [
     '# API',
-    `What \`${relative(root, entry)}\` exports. Written by \`npm run docs:api\` from the source's docstrings: change those, not this page. Metrics: [metrics.md](metrics.md). For who knows TRL: [coming-from-trl.md](coming-from-trl.md).`,
+    `What \`${relative(root, entry)}\` exports; in Node, \`src/index.node.ts\` exports the same names. Written by \`npm run docs:api\` from the source's docstrings: change those, not this page. Metrics: [metrics.md](metrics.md). For who knows TRL: [coming-from-trl.md](coming-from-trl.md).`,
     [...links, '- [Settings](#settings)'].join('\n'),
     ...used.flatMap(({ title, members }) => [
       `## ${title}`,

@@ -164,8 +164,10 @@ class ModuleReader {
     ];
     switch (node.type) {
       case 'ClassDeclaration': {
+        const base = node.superClass?.type === 'Identifier' ? this.local(module, node.superClass.name) : [];
+        const docs = [...base.map((each) => each.doc), doc].filter((each) => each !== '').join('\n\n');
         const members = this.inherited(module, [node.superClass], membersOf(module, node.body.body));
-        return entry(node.id!.name, 'class', head(node.body.start), members);
+        return [{ ...entry(node.id!.name, 'class', head(node.body.start), members)[0], doc: docs }];
       }
       case 'TSInterfaceDeclaration': {
         const bases = node.extends.map(({ expression }) => expression);
@@ -227,7 +229,10 @@ function membersOf(module: Module, nodes: readonly Node[]): DocMember[] {
     const isHidden =
       'accessibility' in node && (node.accessibility === 'private' || node.accessibility === 'protected');
     if (isHidden || ('key' in node && node.key?.type === 'PrivateIdentifier')) continue;
-    const until = (end: number) => sourceText(text, node.start, end).replace(/[;,]$/, '');
+    const until = (end: number) =>
+      sourceText(text, node.start, end)
+        .replace(/[;,]$/, '')
+        .replace(/^(?:(?:public|override) )+/, '');
     const add = (kind: DocMember['kind'], name: string, signature: string) =>
       members.push({ kind, name, signature, doc: docBefore(module, node.start) });
     const key = 'key' in node && node.key ? text.slice(node.key.start, node.key.end) : '';

@@ -28,6 +28,7 @@ describe('readExports', () => {
         import { Base as Old } from './base.ts';
         /** A run.\n *\n * Throws what it must. */
         export abstract class Run<T> extends Old {
+          override name = 'Run';
           /** Updates done. */
           step = 0;
           long = { a: 'a value that is far too long to be shown in a line of a reference page' };
@@ -39,12 +40,18 @@ describe('readExports', () => {
           /** Where it is. */
           get where(): string { return ''; }
         }`,
-      'base.ts': 'export class Base { /** Ends it. */ stop(): void {} /** Old. */ async go() {} }',
+      'base.ts':
+        '/** What all have. */ export class Base { /** Ends it. */ stop(): void {} /** Old. */ async go() {} }',
     });
     expect(others).toEqual([]);
-    expect(entry).toMatchObject({ name: 'Run', kind: 'class', doc: 'A run.\n\nThrows what it must.' });
+    expect(entry).toMatchObject({
+      name: 'Run',
+      kind: 'class',
+      doc: 'What all have.\n\nA run.\n\nThrows what it must.',
+    });
     expect(entry.signature).toBe('abstract class Run<T> extends Old');
     expect(entry.members.map(({ kind, signature, doc }) => [kind, signature, doc])).toEqual([
+      ['property', "name = 'Run'", ''],
       ['property', 'step = 0', 'Updates done.'],
       ['property', 'long', ''],
       ['constructor', 'constructor(name: string, size?: number)', ''],
