@@ -1,5 +1,4 @@
 /** A dataset gone round and round, each time in another order, so that training can draw prompts without end. */
-import { shuffled } from '../papo/batches.ts';
 import { Purpose, RandomStream } from '../papo/random.ts';
 import type { Dataset } from './dataset.ts';
 
@@ -12,8 +11,8 @@ export function endless(dataset: Dataset, seed: number | null): Dataset {
   let known: { round: number; order: number[] } | undefined;
   const orderOf = (round: number, seed: number): number[] => {
     if (known?.round !== round) {
-      const random = new RandomStream(seed, Purpose.order, round);
-      known = { round, order: shuffled(size, () => random.next()) };
+      const numbers = Array.from({ length: size }, (_, i) => i);
+      known = { round, order: new RandomStream(seed, Purpose.order, round).shuffle(numbers) };
     }
     return known.order;
   };

@@ -80,7 +80,7 @@ export function microStep(plan: BatchPlan, step: number): MicroStep {
   };
 }
 
-export function shuffled(n: number, random: () => number): number[] {
+function shuffled(n: number, random: () => number): number[] {
   const order = Array.from({ length: n }, (_, i) => i);
   for (let i = n - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1));

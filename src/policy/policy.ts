@@ -54,7 +54,8 @@ export class Policy {
     readonly folder: Pick<ModelFolder, 'config' | 'files'>,
   ) {}
 
-  static create(device: Device, folder: ModelFolder, weights?: ReadonlyMap<string, Weight>): Policy {
+  /** What a folder says of itself, checked. Throws a UserError where it is no SmolVLM folder, or not whole. */
+  static inspect(folder: ModelFolder, weights?: ReadonlyMap<string, Weight>) {
     const config = parseVlmConfig(folder.config);
     const decoder = new TextDecoder();
     const text = TextProcessor.fromFolder(
@@ -63,8 +64,18 @@ export class Policy {
     const imageProcessor = folder.json.get('preprocessor_config.json');
     if (!imageProcessor) throw new UserError('the model folder has no preprocessor_config.json');
     const checked = checkWeights(config, weights ?? folder.weights);
+    return {
+      config,
+      text,
+      imageProcessor: imageProcessor as unknown as ImageProcessorConfig,
+      weights: checked,
+    };
+  }
+
+  static create(device: Device, folder: ModelFolder, weights?: ReadonlyMap<string, Weight>): Policy {
+    const { config, text, imageProcessor, weights: checked } = Policy.inspect(folder, weights);
     const store = device.createStore([...checked].map(([name, weight]) => ({ name, ...weight })));
-    return new Policy(device, config, text, imageProcessor as unknown as ImageProcessorConfig, store, folder);
+    return new Policy(device, config, text, imageProcessor, store, folder);
   }
 
   /** Names and shapes of what training changes. */

@@ -23,6 +23,8 @@ export class TrainerState {
   skipped_in_a_row = 0;
   /** Generations in a row for which no reward function gave anything. */
   failed_rewards_in_a_row = 0;
+  /** Milliseconds for which the last save held the training. */
+  last_save_pause = 0;
 }
 
 /** What a callback may ask for; read after each event (transformers' TrainerControl). */

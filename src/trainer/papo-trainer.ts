@@ -16,7 +16,7 @@ import { RewardGuard } from '../rewards/guard.ts';
 import { type RewardFunction, rewardFunction } from '../rewards/rewards.ts';
 import type { ModelFolder } from '../store/hf-folder.ts';
 import type { JsonObject } from '../store/json.ts';
-import type { LogRow, RunInfo, RunStore } from '../store/run-store.ts';
+import type { CheckpointInfo, LogRow, RunInfo, RunStore } from '../store/run-store.ts';
 import { CallbackHandler, type TrainerCallback, TrainerControl, TrainerState } from './callbacks.ts';
 import { findCheckpoint } from './find-checkpoint.ts';
 import { averages, completionRows, evaluationMetrics } from './log-rows.ts';
@@ -51,6 +51,8 @@ export interface PAPOTrainerOptions {
   readonly device?: string | Device;
   /** Where the run is kept, instead of what output_dir names (ours). Stays open. */
   readonly store?: RunStore;
+  /** The run's name in lists and on the model card; default: run_name, then output_dir (ours). */
+  readonly name?: string;
   /** What a run's list shows of where it came from (ours); JSON, never a secret. */
   readonly origin?: JsonObject;
 }
@@ -240,6 +242,7 @@ export abstract class PAPOTrainer {
     if (!trainer) throw new UserError('There is nothing to save before training has begun.');
     // Before the snapshot: while an earlier save goes on, its arrays are still held.
     await recorder.settled();
+    const started = performance.now();
     const snapshot = await trainer.snapshot();
     const encoder = new TextEncoder();
     const files = new Map([...folder.files, ['config.json', encoder.encode(JSON.stringify(folder.config))]]);
@@ -256,7 +259,9 @@ export abstract class PAPOTrainer {
       best_metric,
       best_global_step,
       epoch,
+      unlogged: this.unlogged.length,
     };
+    state.last_save_pause = performance.now() - started;
     await recorder.save(
       { step: state.global_step, state: saved, tensors: snapshot.tensors },
       best_global_step,
@@ -301,6 +306,16 @@ export abstract class PAPOTrainer {
   /** The model that is trained; opened at the first call of whatever needs it. */
   async policy(): Promise<Policy> {
     return (await this.open()).policy;
+  }
+
+  /** Numbers of all updates and evaluations so far, those before a resume included. */
+  get history(): readonly LogRow[] {
+    return this.rows;
+  }
+
+  /** Checkpoints of the run, oldest first. */
+  async checkpoints(): Promise<CheckpointInfo[]> {
+    return (await this.store?.checkpoints()) ?? [];
   }
 
   /** The files of save_model. */
@@ -371,6 +386,7 @@ export abstract class PAPOTrainer {
         best_metric: number | null;
         best_global_step: number | null;
         epoch: number;
+        unlogged: number;
       };
       await trainer.restore(kept.trainer, new Set(checkpoint.tensors.keys()), (name) =>
         checkpoint.read(name),
@@ -382,9 +398,11 @@ export abstract class PAPOTrainer {
         best_global_step: kept.best_global_step,
         epoch: kept.epoch,
       });
-      // Rows of later steps are of a future that did not come to be; it is lived again.
-      await store.truncateLog(trainer.step);
-      this.rows = await store.readLog();
+      // Rows of later steps are of a future that did not come to be; it is lived again. So is the evaluation of step 0.
+      await store.truncateLog(trainer.step === 0 ? -1 : trainer.step);
+      this.rows = (await store.readLog()).map((row) => ({ ...row, completions: [] }));
+      const updates = this.rows.filter((row) => row.kind === 'step').map((row) => row.metrics);
+      this.unlogged = updates.slice(updates.length - kept.unlogged);
       state.log_history = this.rows.map(({ step, metrics }) => ({ step, ...metrics }));
       this.createdAt = (await store.info())?.createdAt ?? this.createdAt;
     } else {
@@ -520,7 +538,7 @@ export abstract class PAPOTrainer {
 
   private info(state: RunInfo['state']): RunInfo {
     return {
-      name: this.args.run_name ?? this.args.output_dir ?? 'papo',
+      name: this.options.name ?? this.args.run_name ?? this.args.output_dir ?? 'papo',
       createdAt: this.createdAt,
       settings: this.args.to_dict() as unknown as JsonObject,
       origin: this.options.origin ?? {},

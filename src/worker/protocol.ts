@@ -27,8 +27,8 @@ export interface RunRequest {
   readonly task: string;
   /** An imported dataset's id. */
   readonly dataset?: string;
-  /** Built-in reward functions. */
-  readonly rewards: readonly string[];
+  /** Built-in reward functions. Default: boxed_answer, where there is no code of the user's. */
+  readonly rewards?: readonly string[];
   /** The user's own reward function, switched on by the user; runs in the sandbox alone. */
   readonly rewardCode?: string;
   readonly settings: Readonly<Record<string, string>>;
@@ -97,9 +97,16 @@ export interface PushRequest extends ExportRequest {
 }
 
 export interface DatasetProblem {
+  readonly file: string;
   readonly row: number;
   readonly column?: string;
   readonly message: string;
+}
+
+/** A file and its path inside what was dropped or picked. */
+export interface PickedFileView {
+  readonly path: string;
+  readonly file: File;
 }
 
 /** What became of files given as a dataset. */
@@ -112,6 +119,8 @@ export interface DatasetView {
   /** The first of them; `problemCount` counts all. */
   readonly problems: readonly DatasetProblem[];
   readonly problemCount: number;
+  /** What was done to good rows that their owner may not expect. */
+  readonly notes: readonly string[];
   readonly hasAnswers: boolean;
   /** The first good rows. */
   readonly samples: readonly GroupView[];
@@ -170,7 +179,8 @@ export interface CompletionView {
   readonly tokens: readonly TokenView[];
   readonly rewards: readonly { readonly name: string; readonly value: number | null }[];
   readonly advantage: number;
-  readonly correct: boolean;
+  /** null where nobody can tell. */
+  readonly correct: boolean | null;
   /** The first thing that is wrong. */
   readonly error: null | 'format' | 'perception' | 'reasoning';
 }
@@ -179,9 +189,10 @@ export interface CompletionView {
 export interface GroupView {
   readonly id: string;
   readonly prompt: string;
-  readonly answer: string;
-  readonly kind: string;
-  readonly visionDependency: 'low' | 'medium' | 'high';
+  readonly answer: string | null;
+  readonly kind?: string;
+  /** How little the text gives away. */
+  readonly visionDependency?: string;
   readonly image: ImageView;
   readonly masked?: ImageView;
   readonly completions: readonly CompletionView[];
@@ -194,8 +205,8 @@ export interface HeldOut {
   readonly accuracy: number;
   /** Standard error. */
   readonly accuracyError: number;
-  /** Shares of completions by the first thing that is wrong; with `sound` they add up to 1. */
-  readonly shares: Readonly<Record<'sound' | 'perception' | 'reasoning' | 'format', number>>;
+  /** Shares of completions by the first thing that is wrong; with `sound` they add up to 1. null where nobody can tell. */
+  readonly shares: Readonly<Record<'sound' | 'perception' | 'reasoning' | 'format', number>> | null;
 }
 
 export interface Progress {
@@ -224,7 +235,12 @@ export type RunEvent =
   /** The run has an entry in the list of runs. */
   | { readonly type: 'kept'; readonly id: string }
   /** Goes on from this step, with these rows before it. */
-  | { readonly type: 'resumed'; readonly step: number; readonly rows: readonly HistoryRow[] }
+  | {
+      readonly type: 'resumed';
+      readonly step: number;
+      readonly rows: readonly HistoryRow[];
+      readonly heldOut: readonly HeldOut[];
+    }
   | { readonly type: 'saved'; readonly step: number; readonly pauseMs: number }
   | { readonly type: 'warning'; readonly message: string }
   /** `expectedSeconds` where such work has been timed before. */
@@ -255,7 +271,7 @@ export interface TrainingService {
   load(url: string, device: DeviceChoice, onProgress: (progress: LoadProgress) => void): Promise<Loaded>;
   /** The same for files that the user picked or dropped: a folder's, or one zip. */
   loadFiles(
-    files: File[],
+    files: PickedFileView[],
     device: DeviceChoice,
     onProgress: (progress: LoadProgress) => void,
   ): Promise<Loaded>;
@@ -282,12 +298,10 @@ export interface TrainingService {
 
   /** The runs that are kept, newest first. */
   runs(): Promise<RunSummary[]>;
-  history(id: string): Promise<HistoryRow[]>;
+  history(id: string): Promise<{ rows: HistoryRow[]; heldOut: HeldOut[] }>;
   renameRun(id: string, name: string): Promise<void>;
   deleteRun(id: string): Promise<void>;
   storage(): Promise<StorageView>;
-  /** Asks the browser to keep what is stored. */
-  persist(): Promise<StorageView>;
   /** A checkpoint as a zip; the file lies on the disk, not in memory, where the browser can do that. */
   exportZip(request: ExportRequest, onProgress: (progress: TransferProgress) => void): Promise<File>;
   /** The same, into a folder that the user picked. */
@@ -304,8 +318,9 @@ export interface TrainingService {
   setPainter(paint: (svg: string) => Promise<Uint8Array<ArrayBuffer>>): void;
 
   /** JSONL or Parquet with its images, or a zip of these. */
-  importDataset(files: File[]): Promise<DatasetView>;
+  importDataset(files: PickedFileView[]): Promise<{ view: DatasetView; warning?: string }>;
   datasets(): Promise<DatasetView[]>;
+  removeDataset(id: string): Promise<void>;
 
   /** The door to the sandbox in which a user's reward code runs. */
   setSandbox(port: MessagePort): void;

@@ -1,13 +1,27 @@
-/** The worker's service: a model on a device, and at most one run. */
+/** The worker's service: a model on a device, at most one run, and the runs that are kept. */
 import { transfer } from 'comlink';
+import { exampleRow } from '../data/dataset.ts';
 import { generateExample } from '../data/examples.ts';
 import type { TaskName } from '../data/tasks.ts';
-import type { Device } from '../device/device.ts';
+import { type Device, DeviceLostError } from '../device/device.ts';
 import { UserError } from '../errors.ts';
+import { checkpointModel } from '../export/run-files.ts';
+import { openModelSource } from '../import/picked-files.ts';
+import { sameOriginUrl } from '../import/same-origin.ts';
+import { PAPOTrainer } from '../index.ts';
+import type { DatasetLike } from '../library.ts';
 import type { LiveSettings } from '../papo/trainer.ts';
 import { Policy } from '../policy/policy.ts';
+import { type RewardFunction, rewardFunction } from '../rewards/rewards.ts';
+import { checkRewardCode, sandboxedReward } from '../rewards/sandbox/client.ts';
 import { loadModelFolder, type ModelFiles, type ModelFolder, urlFiles } from '../store/hf-folder.ts';
+import type { IdbRun } from '../store/idb-run.ts';
+import type { JsonObject } from '../store/json.ts';
+import type { CheckpointInfo, RunInfo } from '../store/run-store.ts';
+import { PAPOConfig } from '../trainer/papo-config.ts';
 import { catalogue, check } from './catalogue.ts';
+import { Datasets } from './datasets.ts';
+import { Library } from './library.ts';
 import { openDevice } from './open-device.ts';
 import {
   type DeviceChoice,
@@ -15,6 +29,7 @@ import {
   LIVE_SETTINGS,
   type Loaded,
   type LoadProgress,
+  type PickedFileView,
   type RunEvent,
   type RunRequest,
   type TrainingService,
@@ -22,20 +37,48 @@ import {
 } from './protocol.ts';
 import { Run } from './run.ts';
 import { Timings } from './timings.ts';
-import { buffersOf, exampleView } from './views.ts';
+import { buffersOf, rowView } from './views.ts';
 
 /** Files that a folder of this project has; only for the share that has been read. */
 const usualFiles = 9;
+const defaultReward = 'boxed_answer';
+const codeReward = 'own_reward';
+
+/** What a run needs beside its settings: kept with it, so that it can go on after a reload. Never a token. */
+interface Origin {
+  readonly preset: string;
+  readonly task: string;
+  readonly dataset?: string;
+  readonly dataset_name?: string;
+  readonly rewards: string[];
+  readonly reward_code?: string;
+  readonly model: string;
+  readonly model_url?: string;
+  readonly device: string;
+  readonly total_steps: number;
+}
 
 export class Service implements TrainingService {
   private device?: Device;
+  private choice: DeviceChoice = 'auto';
   private folder?: ModelFolder;
-  private policy?: Policy;
+  private model?: { readonly name: string; readonly url?: string };
   private timings?: Timings;
   private run?: Run;
+  private trainer?: PAPOTrainer;
+  private runStore?: IdbRun;
   private request?: RunRequest;
+  private sandbox?: MessagePort;
+  private isVisible = true;
+  private readonly library = new Library();
+  private readonly data = new Datasets();
   /** The run that goes on, to its end. */
   private running: Promise<void> = Promise.resolve();
+
+  constructor() {
+    // Where storage is denied the page still trains; each save then says why it cannot be kept.
+    void this.library.sweep().catch(() => undefined);
+  }
 
   catalogue = catalogue;
 
@@ -43,50 +86,96 @@ export class Service implements TrainingService {
     return check(request).validation;
   }
 
-  async load(
-    url: string,
+  load(url: string, choice: DeviceChoice, onProgress: (progress: LoadProgress) => void): Promise<Loaded> {
+    const base = globalThis.location.href;
+    const name = new URL(url, base).pathname.split('/').filter(Boolean).at(-1) ?? url;
+    return this.open({ name, url }, async () => urlFiles(sameOriginUrl(url, base)), choice, onProgress);
+  }
+
+  loadFiles(
+    files: PickedFileView[],
     choice: DeviceChoice,
     onProgress: (progress: LoadProgress) => void,
   ): Promise<Loaded> {
-    await this.unload();
-    onProgress({ message: 'Looking for a device', fraction: 0 });
-    const { device, notice } = await openDevice(choice);
-    this.device = device;
-    this.timings = await Timings.open(device.label);
-    this.folder = await loadModelFolder(watched(urlFiles(url), onProgress));
-    onProgress({ message: `Placing the weights on ${device.label}`, fraction: 0.95 });
-    this.policy = Policy.create(device, this.folder);
-    const parameters = [...this.folder.weights.values()].reduce((sum, w) => sum + w.data.length, 0);
-    const name = new URL(url, globalThis.location.href).pathname.split('/').filter(Boolean).at(-1) ?? url;
-    return { model: name, parameters, device: { kind: device.kind, label: device.label }, notice };
+    const first = files[0]?.path ?? 'nothing';
+    const name = first.includes('/') ? first.split('/')[0] : first.replace(/\.zip$/i, '');
+    return this.open({ name }, () => openModelSource(files), choice, onProgress);
   }
 
   samples(task: string, count: number): GroupView[] {
     const groups = Array.from({ length: count }, (_, i) =>
-      exampleView(generateExample(0, 'train', i, task as TaskName)),
+      rowView(exampleRow(generateExample(0, 'train', i, task as TaskName))),
     );
     return transfer(groups, buffersOf(groups));
   }
 
-  start(request: RunRequest, onEvent: (event: RunEvent) => void, steps?: number): Validation {
-    const { device, folder, timings } = this;
-    if (!device || !folder || !timings)
-      throw new UserError('No model is loaded, so there is nothing to train.');
+  async start(request: RunRequest, onEvent: (event: RunEvent) => void, steps?: number): Promise<Validation> {
+    const { folder, model } = this;
+    if (!folder || !model) throw new UserError('No model is loaded, so there is nothing to train.');
     if (this.run && !this.run.isOver)
       throw new UserError('A run is going on; stop it before another starts.');
     const { config, validation } = check(request);
     if (!config) return validation;
-    // Passes are compiled for one run's settings, and a run starts from the folder's weights: so a fresh policy.
-    this.policy?.dispose();
-    const policy = Policy.create(device, folder);
-    this.policy = policy;
+    await this.closeRun();
+    const device = await this.workingDevice();
+    const args = new PAPOConfig(config as unknown as Record<string, unknown>);
+    const dataset = request.dataset ? await this.data.view(request.dataset) : undefined;
+    const rewards = request.rewards ?? (request.rewardCode ? [] : [defaultReward]);
+    const origin: Origin = {
+      preset: request.preset,
+      task: request.task,
+      ...(dataset && { dataset: dataset.id, dataset_name: dataset.name }),
+      rewards: [...rewards],
+      ...(request.rewardCode && { reward_code: request.rewardCode }),
+      model: model.name,
+      ...(model.url && { model_url: model.url }),
+      device: device.label,
+      total_steps: args.max_steps,
+    };
+    const info: RunInfo = {
+      name: args.run_name ?? `${request.preset}, ${dataset?.name ?? request.task}`,
+      createdAt: Date.now(),
+      settings: args.to_dict() as unknown as JsonObject,
+      origin: origin as unknown as JsonObject,
+      state: 'running',
+      step: 0,
+      bestStep: null,
+      bestMetric: null,
+    };
+    const reward_funcs = await this.rewardsOf(origin, args);
+    const data = await this.dataOf(origin, args);
+    // Storage that is denied costs the run its checkpoints, not its life.
+    const store = await this.library.runs.create(info).catch((error: Error) => {
+      onEvent({ type: 'warning', message: `This run cannot be kept in this browser: ${error.message}` });
+      return undefined;
+    });
     this.request = request;
-    const emit = (event: RunEvent) =>
-      onEvent(event.type === 'step' ? transfer(event, buffersOf(event.groups)) : event);
-    const run = new Run({ policy, config, task: request.task as TaskName, timings, emit, steps });
-    this.run = run;
-    this.running = run.start();
+    this.begin({ folder, device, args, origin, info, store, reward_funcs, data }, onEvent, false, steps);
     return validation;
+  }
+
+  async resumeRun(id: string, onEvent: (event: RunEvent) => void, step?: number): Promise<void> {
+    if (this.run && !this.run.isOver)
+      throw new UserError('A run is going on; stop it before another goes on.');
+    await this.closeRun();
+    const device = await this.workingDevice();
+    const store = await this.library.runs.open(id);
+    try {
+      const info = (await store.info())!;
+      const args = new PAPOConfig(info.settings);
+      const origin = info.origin as unknown as Origin;
+      const checkpoints = await store.checkpoints();
+      const { folder, from } = await this.modelOf(store, origin, checkpoints, step);
+      // Nothing was committed before it was cut off: it begins anew.
+      if (from === false) await store.truncateLog(-1);
+      const reward_funcs = await this.rewardsOf(origin, args);
+      const data = await this.dataOf(origin, args);
+      this.request = { preset: origin.preset, task: origin.task, settings: {} };
+      this.begin({ folder, device, args, origin, info, store, reward_funcs, data }, onEvent, from);
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
   }
 
   pause(): void {
@@ -101,12 +190,18 @@ export class Service implements TrainingService {
     this.run?.step();
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.run?.stop();
+    await this.running;
+  }
+
+  async saveNow(): Promise<void> {
+    if (!this.run || this.run.isOver) throw new UserError('No run is going on, so there is nothing to save.');
+    await this.run.saveNow();
   }
 
   setLive(settings: Readonly<Record<string, string>>): Validation {
-    if (!this.run || !this.request)
+    if (!this.trainer || !this.request)
       throw new UserError('No run is going on, so no setting of it can change.');
     const other = Object.keys(settings).filter((name) => !LIVE_SETTINGS.some((live) => live === name));
     if (other.length) throw new UserError(`${other[0]}: cannot change during a run; start a new one.`);
@@ -114,17 +209,199 @@ export class Service implements TrainingService {
     const { config, validation } = check(request);
     if (!config) return validation;
     this.request = request;
-    this.run.live = Object.fromEntries(LIVE_SETTINGS.map((name) => [name, config[name]])) as LiveSettings;
+    const changed = Object.keys(settings) as (keyof LiveSettings)[];
+    this.trainer.live = {
+      ...this.trainer.live,
+      ...Object.fromEntries(changed.map((name) => [name, config[name]])),
+    };
     return validation;
   }
 
-  private async unload(): Promise<void> {
+  runs = () => this.library.list(this.runStore?.id);
+  history = (id: string) => this.library.history(id);
+  renameRun = (id: string, name: string) => this.library.runs.update(id, { name });
+  storage = () => this.library.storage();
+  exportZip: TrainingService['exportZip'] = (request, onProgress) =>
+    this.library.exportZip(request, onProgress);
+  exportFolder: TrainingService['exportFolder'] = (request, folder, onProgress) =>
+    this.library.exportFolder(request, folder, onProgress);
+  push: TrainingService['push'] = (request, onProgress) => this.library.push(request, onProgress);
+  cancelTransfer = () => this.library.cancel();
+  setPainter: TrainingService['setPainter'] = (paint) => {
+    this.library.painter = paint;
+  };
+
+  async deleteRun(id: string): Promise<void> {
+    if (this.runStore?.id === id) {
+      if (this.run && !this.run.isOver)
+        throw new UserError('This run is going on; stop it before it is deleted.');
+      await this.closeRun();
+    }
+    await this.library.runs.delete(id);
+  }
+
+  importDataset: TrainingService['importDataset'] = async (files) => {
+    const found = await this.data.add(files);
+    return transfer(found, buffersOf(found.view.samples));
+  };
+  datasets = () => this.data.list();
+  removeDataset = (id: string) => this.data.remove(id);
+
+  setSandbox(port: MessagePort): void {
+    this.sandbox = port;
+  }
+
+  setVisible(visible: boolean): void {
+    this.isVisible = visible;
+    this.run?.setVisible(visible);
+  }
+
+  private async open(
+    model: { name: string; url?: string },
+    files: () => Promise<ModelFiles>,
+    choice: DeviceChoice,
+    onProgress: (progress: LoadProgress) => void,
+  ): Promise<Loaded> {
     this.run?.stop();
     await this.running;
-    this.policy?.dispose();
+    await this.closeRun();
     this.device?.dispose();
-    this.run = this.policy = this.device = this.folder = undefined;
+    this.device = this.folder = this.model = undefined;
+    this.choice = choice;
+    onProgress({ message: 'Looking for a device', fraction: 0 });
+    const { device, notice } = await openDevice(choice);
+    this.device = device;
+    this.timings = await Timings.open(device.label);
+    const folder = await loadModelFolder(watched(await files(), onProgress));
+    onProgress({ message: 'Checking the model', fraction: 0.95 });
+    Policy.inspect(folder);
+    this.folder = folder;
+    this.model = model;
+    const parameters = [...folder.weights.values()].reduce((sum, w) => sum + w.data.length, 0);
+    return { model: model.name, parameters, device: { kind: device.kind, label: device.label }, notice };
   }
+
+  private begin(
+    parts: {
+      folder: ModelFolder;
+      device: Device;
+      args: PAPOConfig;
+      origin: Origin;
+      info: RunInfo;
+      store?: IdbRun;
+      reward_funcs: Record<string, RewardFunction>;
+      data: { train: DatasetLike; heldOut?: DatasetLike };
+    },
+    onEvent: (event: RunEvent) => void,
+    resume: boolean | number,
+    steps?: number,
+  ): void {
+    const { store, data } = parts;
+    const emit = (event: RunEvent) =>
+      onEvent(event.type === 'step' ? transfer(event, buffersOf(event.groups)) : event);
+    const run = new Run({ timings: this.timings!, emit, steps });
+    run.setVisible(this.isVisible);
+    const trainer = new PAPOTrainer({
+      model: parts.folder,
+      reward_funcs: parts.reward_funcs,
+      args: parts.args,
+      train_dataset: data.train,
+      ...(data.heldOut && { eval_dataset: data.heldOut }),
+      callbacks: [run],
+      device: parts.device,
+      store,
+      name: parts.info.name,
+      origin: parts.origin as unknown as JsonObject,
+    });
+    this.run = run;
+    this.trainer = trainer;
+    this.runStore = store;
+    if (store) emit({ type: 'kept', id: store.id });
+    this.running = run.start(trainer, resume);
+  }
+
+  /** Ends what the last run holds: its model's place on the device, and its lock. */
+  private async closeRun(): Promise<void> {
+    await this.running;
+    await this.trainer?.dispose();
+    await this.runStore?.close();
+    this.run = this.trainer = this.runStore = undefined;
+  }
+
+  /** The device, opened anew where it was lost. */
+  private async workingDevice(): Promise<Device> {
+    const lost = await Promise.race([this.device?.lost, Promise.resolve('working')]);
+    if (this.device && !(lost instanceof DeviceLostError)) return this.device;
+    this.device?.dispose();
+    this.device = (await openDevice(this.choice)).device;
+    this.timings = await Timings.open(this.device.label);
+    return this.device;
+  }
+
+  /** The model to go on with: what the last whole checkpoint holds, or what the run began with. */
+  private async modelOf(
+    store: IdbRun,
+    origin: Origin,
+    checkpoints: readonly CheckpointInfo[],
+    step: number | undefined,
+  ): Promise<{ folder: ModelFolder; from: boolean | number }> {
+    const steps = step === undefined ? checkpoints.map((c) => c.step).toReversed() : [step];
+    for (const wanted of steps) {
+      try {
+        const { config, sideFiles, tensors } = await checkpointModel(await store.openCheckpoint(wanted));
+        const weights: ModelFolder['weights'] = new Map();
+        for (const [name, shape] of tensors.shapes)
+          weights.set(name, { shape: [...shape], data: await tensors.read(name) });
+        return { folder: modelFolder(config, sideFiles, weights), from: step ?? true };
+      } catch (error) {
+        // The trainer says which checkpoints it passes over, and why.
+        if (!(error instanceof UserError) || step !== undefined) throw error;
+      }
+    }
+    if (this.folder && this.model?.name === origin.model) return { folder: this.folder, from: false };
+    if (!origin.model_url)
+      throw new UserError(`This run has no checkpoint yet: load its model, ${origin.model}, again first.`);
+    const files = urlFiles(sameOriginUrl(origin.model_url, globalThis.location.href));
+    return { folder: await loadModelFolder(files), from: false };
+  }
+
+  private async dataOf(
+    { dataset, task }: Origin,
+    { seed }: PAPOConfig,
+  ): Promise<{ train: DatasetLike; heldOut?: DatasetLike }> {
+    return dataset ? this.data.parts(dataset, seed) : { train: task as TaskName };
+  }
+
+  private async rewardsOf(
+    { rewards, reward_code: code }: Origin,
+    { reward_timeout }: PAPOConfig,
+  ): Promise<Record<string, RewardFunction>> {
+    const functions = Object.fromEntries(rewards.map((name) => [name, rewardFunction(name)]));
+    if (code === undefined) return functions;
+    if (!this.sandbox) throw new UserError('The sandbox for reward code is not open; reload the page.');
+    const own = { port: this.sandbox, code, name: codeReward, timeLimitMs: reward_timeout * 1000 };
+    await checkRewardCode(own);
+    return { ...functions, [codeReward]: sandboxedReward(own) };
+  }
+}
+
+function modelFolder(
+  config: JsonObject,
+  sideFiles: ReadonlyMap<string, Uint8Array>,
+  weights: ModelFolder['weights'],
+): ModelFolder {
+  const json = new Map<string, JsonObject>();
+  for (const [name, bytes] of sideFiles)
+    if (name.endsWith('.json')) json.set(name, JSON.parse(new TextDecoder().decode(bytes)) as JsonObject);
+  const template = sideFiles.get('chat_template.jinja');
+  return {
+    config,
+    weights,
+    skipped: [],
+    json,
+    chatTemplate: template ? new TextDecoder().decode(template) : null,
+    files: new Map(sideFiles),
+  };
 }
 
 /** The same files, with word of each as it is read. */

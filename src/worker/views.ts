@@ -1,11 +1,10 @@
 /** The trainer's reports as the page draws them. */
-import { diagnose } from '../data/diagnose.ts';
+import type { Row } from '../data/dataset.ts';
 import type { Evaluation } from '../data/evaluate.ts';
-import type { Example } from '../data/examples.ts';
 import type { RasterImage } from '../data/raster.ts';
 import type { TextProcessor } from '../data/tokenizer.ts';
 import type { Group } from '../papo/trainer.ts';
-import type { CompletionView, GroupView, HeldOut, ImageView, TokenView } from './protocol.ts';
+import type { CompletionView, GroupView, HeldOut, HistoryRow, ImageView, TokenView } from './protocol.ts';
 
 /** RGB → a copy in RGBA. */
 export function imageView({ width, height, data }: RasterImage): ImageView {
@@ -17,14 +16,18 @@ export function imageView({ width, height, data }: RasterImage): ImageView {
   return { width, height, data: rgba };
 }
 
-export function exampleView(example: Example): GroupView {
+export function rowView(row: Row): GroupView {
+  const text = (column: string) => {
+    const value = row.columns[column];
+    return typeof value === 'string' ? value : undefined;
+  };
   return {
-    id: example.id,
-    prompt: example.prompt,
-    answer: example.answer,
-    kind: example.kind,
-    visionDependency: example.vision_dependency,
-    image: imageView(example.image),
+    id: row.id,
+    prompt: row.prompt,
+    answer: row.answer,
+    kind: text('kind'),
+    visionDependency: text('vision_dependency'),
+    image: imageView(row.image),
     completions: [],
   };
 }
@@ -33,11 +36,11 @@ export function groupView(group: Group, text: TextProcessor): GroupView {
   const completions = group.completions
     .map((_, k) => completionView(group, k, text))
     .sort((a, b) => b.advantage - a.advantage);
-  return { ...exampleView(group.example), masked: imageView(group.masked), completions };
+  return { ...rowView(group.row), masked: imageView(group.masked), completions };
 }
 
 function completionView(group: Group, k: number, text: TextProcessor): CompletionView {
-  const { correct, error } = diagnose(group.completions[k], group.example);
+  const diagnosis = group.row.diagnose?.(group.completions[k]);
   const kl = group.perception_kl[k];
   return {
     text: group.completions[k],
@@ -51,16 +54,36 @@ function completionView(group: Group, k: number, text: TextProcessor): Completio
     }),
     rewards: Object.entries(group.rewards[k]).map(([name, value]) => ({ name, value })),
     advantage: group.advantages[k],
-    correct,
-    error,
+    correct: diagnosis?.correct ?? null,
+    error: diagnosis?.error ?? null,
   };
 }
 
-export function heldOutView(step: number, questions: number, e: Evaluation): HeldOut {
-  const { perceptionErrors: perception, reasoningErrors: reasoning, formatErrors: format } = e;
-  const sound = Math.max(0, 1 - perception - reasoning - format);
+type Measured = Pick<
+  Evaluation,
+  'accuracy' | 'accuracyError' | 'perceptionErrors' | 'reasoningErrors' | 'formatErrors'
+>;
+
+export function heldOutView(step: number, questions: number, e: Measured): HeldOut {
   const { accuracy, accuracyError } = e;
+  const { perceptionErrors: perception, reasoningErrors: reasoning, formatErrors: format } = e;
+  if (perception === undefined || reasoning === undefined || format === undefined)
+    return { step, questions, accuracy, accuracyError, shares: null };
+  const sound = Math.max(0, 1 - perception - reasoning - format);
   return { step, questions, accuracy, accuracyError, shares: { sound, perception, reasoning, format } };
+}
+
+/** The same from the numbers that a run keeps. */
+export function heldOutRow({ step, metrics }: HistoryRow, questions: number): HeldOut {
+  const share = (cause: string): number | undefined => metrics[`eval_errors/${cause}`];
+  const { eval_accuracy: accuracy, eval_accuracy_error: accuracyError } = metrics;
+  return heldOutView(step, questions, {
+    accuracy,
+    accuracyError,
+    perceptionErrors: share('perception'),
+    reasoningErrors: share('reasoning'),
+    formatErrors: share('format'),
+  });
 }
 
 /** The pixel buffers of groups: they go to the page without a copy. */

@@ -1,0 +1,87 @@
+/** The command line of `npm run train`. */
+import { parseArgs } from 'node:util';
+import { UserError } from '../errors.ts';
+
+export const usage = `npm run train -- [options] [--<setting> <value> …]
+  --preset NAME    grpo, dapo, papo-g-3b, papo-g-7b, papo-d, trl-defaults, papo-nano (default)
+  --model DIR      a Hugging Face folder (default public/models/papo-nano)
+  --task NAME      shapes (default), counting, comparing, reasoning, all
+  --dataset PATH   your own data: JSONL or Parquet with images, a folder or a zip of these (then no --task)
+  --strict         end at the first row of the dataset that has a problem, instead of leaving it out
+  --reward NAME    boxed_answer (default), exact_match, numeric, format, or a .js file that defines reward();
+                   may be given more than once
+  --steps N        updates (max_steps)
+  --seed S         seed
+  --device NAME    cpu (default), webgpu
+  --out DIR        where the run is kept: checkpoints as it goes, at the end the model with its card, metrics and
+                   completions; without it nothing is written
+  --resume         go on with the run in --out, from its last whole checkpoint
+  --dtype NAME     how the model is stored at the end: float32 (default), bfloat16
+  --onnx           also write ONNX files that transformers.js loads
+  --push USER/NAME upload the model at the end; the token is read from the environment variable HF_TOKEN
+  --json           one JSON object a step instead of a progress line (step 0: held-out accuracy before training)
+Any setting of TRL's PAPOConfig by its name, such as --learning_rate 1e-4 --save_steps 20 --save_total_limit 2`;
+
+const ours = {
+  preset: { type: 'string' },
+  model: { type: 'string' },
+  task: { type: 'string' },
+  dataset: { type: 'string' },
+  strict: { type: 'boolean', default: false },
+  reward: { type: 'string', multiple: true },
+  steps: { type: 'string' },
+  seed: { type: 'string' },
+  device: { type: 'string', default: 'cpu' },
+  out: { type: 'string' },
+  resume: { type: 'boolean', default: false },
+  dtype: { type: 'string', default: 'float32' },
+  onnx: { type: 'boolean', default: false },
+  push: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const;
+
+const isFlag = (name: string) =>
+  Object.hasOwn(ours, name) && ours[name as keyof typeof ours].type === 'boolean';
+
+/** `--name value` pairs that are not ours are settings; parseConfig judges them. */
+export function readArguments(args: string[]) {
+  const settings: Record<string, unknown> = {};
+  const known: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const name = args[i].startsWith('--') ? args[i].slice(2).split('=')[0] : '';
+    if (!name) throw new UserError(`unexpected argument "${args[i]}"\n${usage}`);
+    const inline = args[i].includes('=') ? args[i].slice(args[i].indexOf('=') + 1) : undefined;
+    const flag = isFlag(name);
+    if (flag && inline !== undefined) throw new UserError(`--${name} takes no value, got "${inline}"`);
+    if (!flag && inline === undefined && args[i + 1] === undefined)
+      throw new UserError(`--${name} needs a value`);
+    const value = flag ? undefined : (inline ?? args[++i]);
+    // As one word: the value may itself begin with a dash.
+    if (Object.hasOwn(ours, name)) known.push(value === undefined ? `--${name}` : `--${name}=${value}`);
+    else settings[name] = parseValue(value!);
+  }
+  const { values } = parseArgs({ args: known, options: ours });
+  if (values.steps !== undefined) settings.max_steps = number(values.steps, 'steps');
+  if (values.seed !== undefined) settings.seed = number(values.seed, 'seed');
+  if (values.dataset !== undefined && values.task !== undefined)
+    throw new UserError('--dataset and --task exclude each other: the prompts come from one of them.');
+  if (values.dtype !== 'float32' && values.dtype !== 'bfloat16')
+    throw new UserError(`--dtype: expected float32 or bfloat16, got "${values.dtype}"`);
+  return { ...values, dtype: values.dtype as 'float32' | 'bfloat16', settings };
+}
+
+function number(text: string, name: string): number {
+  if (text.trim() === '' || Number.isNaN(Number(text)))
+    throw new UserError(`--${name}: expected a number, got "${text}"`);
+  return Number(text);
+}
+
+/** Numbers, booleans, null and lists as JSON; everything else is text. */
+function parseValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

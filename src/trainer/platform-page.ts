@@ -1,0 +1,35 @@
+/** Models of the page's own origin, runs in IndexedDB, files into folders that the user picks. */
+
+import { UserError } from '../errors.ts';
+import { toDirectoryHandle } from '../export/to-directory-handle.ts';
+import { sameOriginUrl } from '../import/same-origin.ts';
+import { loadModelFolder, urlFiles } from '../store/hf-folder.ts';
+import { openRuns } from '../store/idb-runs.ts';
+import { openDevice } from '../worker/open-device.ts';
+import type { DeviceChoice } from '../worker/protocol.ts';
+import type { Platform } from './platform.ts';
+
+export const pagePlatform: Platform = {
+  loadModel: (where) => loadModelFolder(urlFiles(sameOriginUrl(where, globalThis.location.href))),
+  openDevice: async (choice) => (await openDevice(choice as DeviceChoice)).device,
+  async openRun(output_dir) {
+    const runs = openRuns();
+    const known = (await runs.list()).find(({ info }) => info.name === output_dir);
+    if (known) return runs.open(known.id);
+    return runs.create({
+      name: output_dir,
+      createdAt: Date.now(),
+      settings: {},
+      origin: {},
+      state: 'running',
+      step: 0,
+      bestStep: null,
+      bestMetric: null,
+    });
+  },
+  async saveFiles(files, where, options) {
+    if (typeof where !== 'object' || where === null || !('getDirectoryHandle' in where))
+      throw new UserError('save_model: expected a folder that the user picked (showDirectoryPicker).');
+    await toDirectoryHandle([...files], where as FileSystemDirectoryHandle, options);
+  },
+};

@@ -1,0 +1,142 @@
+/** The runs kept in this browser, and what can be done with them beside training: listing, handing out, pushing. */
+
+import { pushToHub } from '../export/hub.ts';
+import type { OutFile, OutProgress } from '../export/out-file.ts';
+import { checkpointModel, runFiles } from '../export/run-files.ts';
+import { toDirectoryHandle } from '../export/to-directory-handle.ts';
+import { sweepDownloads, toOpfs } from '../export/to-opfs.ts';
+import { type IdbRuns, openRuns } from '../store/idb-runs.ts';
+import { askPersistence, storageSpace } from '../store/storage-space.ts';
+import type {
+  ExportRequest,
+  HeldOut,
+  HistoryRow,
+  PushRequest,
+  RunSummary,
+  StorageView,
+  TransferProgress,
+} from './protocol.ts';
+import { heldOutOf, historyRow } from './run.ts';
+
+type Progress = (progress: TransferProgress) => void;
+
+export class Library {
+  readonly runs: IdbRuns = openRuns();
+  /** Draws an SVG as PNG; only the page can. */
+  painter?: (svg: string) => Promise<Uint8Array<ArrayBuffer>>;
+  private transfer?: AbortController;
+
+  /** Removes what tabs that were closed or crashed left half-done. */
+  async sweep(): Promise<void> {
+    await Promise.all([this.runs.sweep(), sweepDownloads()]);
+  }
+
+  async list(current: string | undefined): Promise<RunSummary[]> {
+    return (await this.runs.list()).map(({ id, info, checkpoints, bytes, isOpenElsewhere }) => {
+      const text = (key: string) =>
+        typeof info.origin[key] === 'string' ? (info.origin[key] as string) : '';
+      return {
+        id,
+        name: info.name,
+        createdAt: info.createdAt,
+        // Nobody writes to it, so it does not run: its tab was closed, or crashed.
+        state: info.state === 'running' && !isOpenElsewhere && id !== current ? 'stopped' : info.state,
+        step: info.step,
+        totalSteps: Number(info.origin.total_steps ?? info.settings.max_steps),
+        bestMetric: info.bestMetric,
+        bestStep: info.bestStep,
+        checkpoints: checkpoints.map(({ step }) => step),
+        bytes,
+        isOpenElsewhere,
+        isOpenHere: id === current,
+        model: text('model'),
+        task: text('dataset_name') || text('task'),
+      };
+    });
+  }
+
+  async history(id: string): Promise<{ rows: HistoryRow[]; heldOut: HeldOut[] }> {
+    const run = await this.runs.read(id);
+    const rows = await run.readLog();
+    const questions = Number((await run.info())?.settings.num_eval_samples);
+    return { rows: rows.map(historyRow), heldOut: heldOutOf(rows, questions) };
+  }
+
+  async storage(): Promise<StorageView> {
+    const space = await storageSpace();
+    return { used: space?.used ?? 0, free: space?.free ?? null, persistence: await askPersistence() };
+  }
+
+  async exportZip(request: ExportRequest, onProgress: Progress): Promise<File> {
+    return this.transferring(onProgress, async (report, signal) => {
+      const { name, files } = await this.files(request);
+      return toOpfs(files, `${fileName(name)}-step-${request.step}.zip`, { onProgress: report, signal });
+    });
+  }
+
+  async exportFolder(
+    request: ExportRequest,
+    folder: FileSystemDirectoryHandle,
+    onProgress: Progress,
+  ): Promise<void> {
+    return this.transferring(onProgress, async (report, signal) => {
+      const { files } = await this.files(request);
+      await toDirectoryHandle(files, folder, { onProgress: report, signal });
+    });
+  }
+
+  async push(request: PushRequest, onProgress: Progress): Promise<string> {
+    const { repo_id, token, isPrivate } = request;
+    return this.transferring(onProgress, async (report, signal) => {
+      const { files } = await this.files(request);
+      const options = { repo_id, token, private: isPrivate, onProgress: report, signal };
+      return (await pushToHub(files, options)).url;
+    });
+  }
+
+  cancel(): void {
+    this.transfer?.abort(new Error('It was cancelled.'));
+  }
+
+  private async files(request: ExportRequest): Promise<{ name: string; files: OutFile[] }> {
+    const { dtype, onnx, completions, step } = request;
+    const run = await this.runs.read(request.run);
+    const info = (await run.info())!;
+    const model = await checkpointModel(await run.openCheckpoint(step));
+    const rows = await run.readLog();
+    const files = await runFiles(
+      { ...model, info: { ...info, step }, rows },
+      { dtype, onnx, completions, drawPng: this.painter },
+    );
+    return { name: info.name, files };
+  }
+
+  /** One at a time, with the time that is left. */
+  private async transferring<T>(
+    onProgress: Progress,
+    work: (report: (progress: OutProgress) => void, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    this.transfer?.abort(new Error('Another one was begun.'));
+    const own = new AbortController();
+    this.transfer = own;
+    const started = performance.now();
+    let told = 0;
+    try {
+      return await work(({ bytes, totalBytes, file }) => {
+        const now = performance.now();
+        // Ten a second are enough to look at.
+        if (now - told < 100 && bytes < totalBytes) return;
+        told = now;
+        const fraction = totalBytes > 0 ? bytes / totalBytes : 0;
+        const gone = (now - started) / 1000;
+        const secondsLeft = gone > 1 && fraction > 0 ? (gone / fraction) * (1 - fraction) : null;
+        onProgress({ fraction, message: file, secondsLeft });
+      }, own.signal);
+    } finally {
+      if (this.transfer === own) this.transfer = undefined;
+    }
+  }
+}
+
+/** A run's name as a part of a file's name. */
+const fileName = (name: string) => name.replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-+|-+$/g, '') || 'papo';
