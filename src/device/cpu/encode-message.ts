@@ -27,7 +27,7 @@ function write(writer: protobuf.Writer, type: protobuf.Type, value: object): voi
   fields.sort((a, b) => a.field.id - b.field.id);
   for (const { field, value: v } of fields) {
     if (!field.repeated) writeOne(writer, field, v);
-    else if (field.packed && protobuf.types.packed[scalarOf(field)] !== undefined) {
+    else if (field.packed && scalarOf(field) in protobuf.types.packed) {
       const values = v as ArrayLike<unknown>;
       if (!values.length) continue;
       writer.uint32((field.id << 3) | LENGTH_DELIMITED).fork();

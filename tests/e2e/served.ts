@@ -1,0 +1,54 @@
+/** The built page and a test page beside it, behind Vite's preview or behind a server that sends no header of its own. */
+import { createReadStream, existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { extname, join } from 'node:path';
+import { build, preview } from 'vite';
+
+const root = join(import.meta.dirname, '../..');
+const types: Record<string, string> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.css': 'text/css',
+  '.wasm': 'application/wasm',
+};
+
+export interface Served {
+  /** With the headers of `npm start`. */
+  readonly url: string;
+  /** The same files without any. */
+  readonly plainUrl: string;
+  close(): Promise<void>;
+}
+
+export async function serve(pages: readonly string[]): Promise<Served> {
+  const outDir = await mkdtemp(join(tmpdir(), 'papo-web-site-'));
+  const input = pages.map((page) => join(root, page));
+  await build({
+    root,
+    logLevel: 'warn',
+    build: { outDir, emptyOutDir: true, rolldownOptions: { input } },
+  });
+  const server = await preview({ root, logLevel: 'warn', build: { outDir }, preview: { port: 0 } });
+  const plain = createServer((request, response) => {
+    const { pathname } = new URL(request.url!, 'http://localhost');
+    const file = join(outDir, pathname.endsWith('/') ? `${pathname}index.html` : pathname);
+    if (!existsSync(file)) return response.writeHead(404).end();
+    response.setHeader('Content-Type', types[extname(file)] ?? 'application/octet-stream');
+    createReadStream(file).pipe(response);
+  });
+  await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
+  return {
+    url: server.resolvedUrls!.local[0],
+    plainUrl: `http://127.0.0.1:${(plain.address() as AddressInfo).port}/`,
+    async close() {
+      await server.close();
+      plain.closeAllConnections();
+      await new Promise((resolve) => plain.close(resolve));
+      await rm(outDir, { recursive: true, force: true });
+    },
+  };
+}
