@@ -9,12 +9,13 @@ import {
   packModelFolder,
   type SaveOptions,
 } from './hf-folder.ts';
+import { StorageFullError } from './run-store.ts';
 
 function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function isMissing(error: unknown): boolean {
+export function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }
 
@@ -37,15 +38,36 @@ export function nodeFiles(directory: string): ModelFiles {
   };
 }
 
-async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+/** A new file, on the disk when this resolves: without that a power cut can leave a renamed file empty. */
+export async function writeDurably(
+  path: string,
+  content: string | Uint8Array | Iterable<Uint8Array>,
+): Promise<void> {
+  const isWhole = typeof content === 'string' || content instanceof Uint8Array;
   const file = await open(path, 'wx');
   try {
-    await file.writeFile(bytes);
-    // Without this a power cut can leave a renamed file empty.
+    for (const chunk of isWhole ? [content] : content) await file.writeFile(chunk);
     await file.sync();
   } finally {
     await file.close();
   }
+}
+
+/** Puts the renames in a folder on the disk; systems that cannot open folders (Windows) do without. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r').catch(() => null);
+  await folder?.sync().catch(() => {});
+  await folder?.close();
+}
+
+/** What to throw for a failed write: StorageFullError for a full disk or quota, UserError for what else it refused. */
+export function diskError(error: unknown, what: string): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new StorageFullError(`${what} could not be written: the disk is full (${code}).`);
+  if (typeof code === 'string' && code.startsWith('E') && !code.startsWith('ERR_'))
+    return new UserError(`${what} could not be written: ${reason(error)}`);
+  return error;
 }
 
 /**

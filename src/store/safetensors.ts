@@ -38,31 +38,37 @@ function elementCount(shape: readonly JsonValue[], where: string): number {
   return count;
 }
 
-/** The header's JSON, and where the data begin. */
-function readHeader(bytes: Uint8Array, where: string): { header: JsonObject; dataStart: number } {
-  if (bytes.byteLength < 8) {
-    throw new UserError(`${where}: ${bytes.byteLength} bytes are too few for a safetensors file.`);
+/**
+ * Bytes of length field and header of a file of `fileBytes`, of which `start` holds the first: 8 or more, 64 to be told
+ * of a Git LFS pointer. Throws UserError for what the file cannot hold.
+ */
+export function safetensorsHeadBytes(start: Uint8Array, fileBytes: number, where: string): number {
+  if (start.byteLength < 8 || fileBytes < 8) {
+    throw new UserError(`${where}: ${fileBytes} bytes are too few for a safetensors file.`);
   }
-  const start = new TextDecoder('latin1').decode(bytes.subarray(0, 64));
-  if (start.startsWith('version https://git-lfs')) {
+  const text = new TextDecoder('latin1').decode(start.subarray(0, 64));
+  if (text.startsWith('version https://git-lfs')) {
     throw new UserError(`${where} is a Git LFS pointer, not the weights: run \`git lfs pull\` first.`);
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const length = view.getBigUint64(0, true);
-  const room = bytes.byteLength - 8;
+  const length = new DataView(start.buffer, start.byteOffset, start.byteLength).getBigUint64(0, true);
+  const room = fileBytes - 8;
   if (length > BigInt(maxHeaderBytes) || length > BigInt(room)) {
     throw new UserError(
       `${where}: the header claims ${length} bytes, but ${room} follow and ${maxHeaderBytes} are allowed. ` +
         'The file is cut off, or it is no safetensors file.',
     );
   }
-  const dataStart = 8 + Number(length);
-  const json = bytes.subarray(8, dataStart);
+  return 8 + Number(length);
+}
+
+/** The JSON of a header that `head` ends with. */
+function readHeader(head: Uint8Array, where: string): JsonObject {
+  const json = head.subarray(8);
   if (json[0] !== 0x7b) throw new UserError(`${where}: the header does not start with "{".`);
   const header = parseJsonObject(json, `${where}: the header`);
   const twice = duplicateKey(new TextDecoder().decode(json));
   if (twice !== null) throw new UserError(`${where}: the header names "${twice}" twice.`);
-  return { header, dataStart };
+  return header;
 }
 
 function readMetadata(value: JsonValue | undefined, where: string): Record<string, string> {
@@ -73,7 +79,8 @@ function readMetadata(value: JsonValue | undefined, where: string): Record<strin
   return value as Record<string, string>;
 }
 
-interface Entry {
+/** A tensor and its place behind the header. */
+export interface SafetensorsEntry {
   name: string;
   dtype: DType;
   shape: number[];
@@ -82,7 +89,7 @@ interface Entry {
 }
 
 /** One checked line of the header; its offsets agree with dtype and shape, and lie in `dataBytes`. */
-function readEntry(name: string, value: JsonValue, dataBytes: number, where: string): Entry {
+function readEntry(name: string, value: JsonValue, dataBytes: number, where: string): SafetensorsEntry {
   const here = `${where}: tensor "${name}"`;
   if (!isJsonObject(value))
     throw new UserError(`${here} must be an object with dtype, shape and data_offsets.`);
@@ -111,7 +118,7 @@ function readEntry(name: string, value: JsonValue, dataBytes: number, where: str
 }
 
 /** The format demands that the tensors fill the data exactly: no hole, no overlap, nothing after the last. */
-function checkLayout(entries: readonly Entry[], dataBytes: number, where: string): void {
+function checkLayout(entries: readonly SafetensorsEntry[], dataBytes: number, where: string): void {
   let position = 0;
   let before = 'the start of the data';
   for (const { name, begin, end } of entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
@@ -130,21 +137,35 @@ function checkLayout(entries: readonly Entry[], dataBytes: number, where: string
 }
 
 /**
+ * The tensors that `head` (length field and header; see `safetensorsHeadBytes`) says a file of `fileBytes` holds, in
+ * the header's order, checked like a whole file's: places agree with dtype and shape and fill the file.
+ */
+export function readSafetensorsHead(
+  head: Uint8Array,
+  fileBytes: number,
+  where: string,
+): { entries: SafetensorsEntry[]; metadata: Record<string, string> } {
+  const dataBytes = fileBytes - head.byteLength;
+  const { [metadataKey]: metadata, ...rest } = readHeader(head, where);
+  const entries = Object.entries(rest).map(([name, value]) => readEntry(name, value, dataBytes, where));
+  checkLayout(entries, dataBytes, where);
+  return { entries, metadata: readMetadata(metadata, where) };
+}
+
+/**
  * Reads a whole safetensors file (format: huggingface/safetensors README). Tensors are views into `bytes`; nothing of
  * a size that the file merely claims is allocated. Throws UserError, beginning with `where`, for every departure from
  * the format.
  */
 export function readSafetensorsFile(bytes: Uint8Array, where = 'safetensors'): SafetensorsFile {
-  const { header, dataStart } = readHeader(bytes, where);
+  const dataStart = safetensorsHeadBytes(bytes, bytes.byteLength, where);
+  const { entries, metadata } = readSafetensorsHead(bytes.subarray(0, dataStart), bytes.byteLength, where);
   const data = bytes.subarray(dataStart);
-  const { [metadataKey]: metadata, ...rest } = header;
-  const entries = Object.entries(rest).map(([name, value]) => readEntry(name, value, data.byteLength, where));
-  checkLayout(entries, data.byteLength, where);
   const tensors = new Map<string, StoredTensor>();
   for (const { name, dtype, shape, begin, end } of entries) {
     tensors.set(name, { name, dtype, shape, bytes: data.subarray(begin, end) });
   }
-  return { tensors, metadata: readMetadata(metadata, where) };
+  return { tensors, metadata };
 }
 
 /** The tensors of a safetensors file by name, in the header's order; see `readSafetensorsFile`. */
