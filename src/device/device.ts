@@ -102,6 +102,11 @@ export interface Device {
   readonly lost: Promise<DeviceLostError>;
   /** For people: "NVIDIA …", "onnxruntime-web WASM, 2 threads". */
   readonly label: string;
+  /**
+   * How many of so many bytes more the device has room for now, found by allocating and releasing them; where it does not
+   * say how much memory it has.
+   */
+  room?(bytes: number): Promise<number>;
   createStore(entries: Iterable<StoreEntry>): Store;
   /** Variables of the graph are looked up in the stores, the first that has the name wins. */
   compile(graph: Graph, stores: readonly Store[]): Promise<Program>;

@@ -2,7 +2,7 @@
  * What a run will hold in memory, before it starts: the trainer's graphs are built and planned as for WebGPU, without
  * a device. A run that does not fit is refused, with the numbers and the nearest settings that do.
  */
-import { type DeviceLimits, mebibytes } from '../device/device.ts';
+import { type Device, type DeviceLimits, mebibytes } from '../device/device.ts';
 import { uniformChoice } from '../device/webgpu/gemm.ts';
 import { type NamedBytes, type ProgramSize, programSize } from '../device/webgpu/program-size.ts';
 import { Graph, type Shape, sizeOf } from '../ops/graph.ts';
@@ -72,6 +72,24 @@ export function planRunMemory(
     for (const batches of smallerBatches(settings, sameUpdates))
       if (planner.plan({ ...settings, ...batches }).fits) return { ...plan, wouldFit: batches, sameUpdates };
   return plan;
+}
+
+/**
+ * The same for a policy whose weights are on the device already: where the device does not say how much memory it has,
+ * what the run needs is tried out.
+ */
+export async function planRunOnDevice(
+  config: VlmConfig,
+  settings: ResolvedConfig,
+  run: RunShapes,
+  device: Pick<Device, 'limits' | 'room'>,
+): Promise<MemoryPlan> {
+  const plan = planRunMemory(config, settings, run, device.limits);
+  if (!plan.fits || !device.room) return plan;
+  const wanted = plan.total - plan.weights;
+  const room = await device.room(wanted);
+  if (room >= wanted) return plan;
+  return planRunMemory(config, settings, run, { ...device.limits, memory: plan.weights + room });
 }
 
 /** Why the run is refused, with numbers in MiB and what would fit; undefined when it fits. */

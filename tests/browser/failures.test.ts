@@ -260,6 +260,24 @@ describe('a full GPU', () => {
     expect(await quick(device)).toHaveLength(128);
   });
 
+  test('room is found by trying', async () => {
+    const { device, gpu } = await open();
+    const MIB = 2 ** 20;
+    expect(await device.room(200 * MIB)).toBe(200 * MIB);
+    const create = gpu.createBuffer.bind(gpu);
+    let pieces = 0;
+    // From the third piece on the GPU is asked for what it really refuses.
+    gpu.createBuffer = (descriptor) => create(++pieces > 2 ? { ...descriptor, size: GIB } : descriptor);
+    expect(await device.room(200 * MIB)).toBe(128 * MIB);
+    gpu.createBuffer = create;
+    expect(device.allocatedBytes).toBe(0);
+    const { device: limited } = await open({ memoryLimit: MIB });
+    limited.createStore([{ name: 'w', shape: [1 << 16] }]);
+    expect(await limited.room(MIB / 2)).toBe(MIB / 2);
+    expect(await limited.room(200 * MIB)).toBe((3 / 4) * MIB);
+    expect(await quick(device)).toHaveLength(128);
+  });
+
   test('disposal gives everything back', async () => {
     const { device } = await open();
     const store = device.createStore([{ name: 'w', shape: [1000] }]);

@@ -6,6 +6,9 @@ import { Pipelines } from './pipelines.ts';
 /** A promise that breaks with the device may reject before the loss itself is reported: milliseconds to wait for that. */
 const LOSS_DELAY_MS = 250;
 
+/** Of a trial allocation: as small as large activations are, so that room in pieces counts. */
+const PIECE_BYTES = 64 * 2 ** 20;
+
 const filters = ['validation', 'out-of-memory', 'internal'] as const;
 
 export class GpuContext {
@@ -131,6 +134,27 @@ export class GpuContext {
   checkRoom(what: string, bytes: number): void {
     if (this.memoryLimit !== undefined && this.allocatedBytes + bytes > this.memoryLimit)
       throw new OutOfMemoryError(what, bytes, this.allocatedBytes, this.memoryLimit);
+  }
+
+  /** Of `bytes` more, how many there is room for: they are allocated in pieces, not touched, and released. */
+  async room(bytes: number): Promise<number> {
+    this.check();
+    const left = this.memoryLimit === undefined ? bytes : this.memoryLimit - this.allocatedBytes;
+    const wanted = Math.max(0, Math.min(bytes, left));
+    const pieces: { size: number; buffer: GPUBuffer; error: Promise<GPUError | null> }[] = [];
+    for (let at = 0; at < wanted; at += PIECE_BYTES) {
+      const size = roundUp(Math.min(PIECE_BYTES, wanted - at), 4);
+      this.gpu.pushErrorScope('out-of-memory');
+      const buffer = this.gpu.createBuffer({ label: 'trial', size, usage: tensorUsage });
+      pieces.push({ size, buffer, error: this.gpu.popErrorScope() });
+    }
+    try {
+      const errors = await this.survive(Promise.all(pieces.map(({ error }) => error)));
+      const refused = errors.findIndex((error) => error !== null);
+      return refused < 0 ? wanted : refused * PIECE_BYTES;
+    } finally {
+      for (const { buffer } of pieces) buffer.destroy();
+    }
   }
 
   /** For reading back. Mappable memory is the host's. */

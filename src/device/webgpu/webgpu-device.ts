@@ -116,6 +116,10 @@ export class WebgpuDevice implements Device {
     return this.context.allocatedBytes;
   }
 
+  room(bytes: number): Promise<number> {
+    return this.context.room(bytes);
+  }
+
   createStore(entries: Iterable<StoreEntry>): Store {
     return new WebgpuStore(this.context, entries);
   }

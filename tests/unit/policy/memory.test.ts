@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { DeviceLimits } from '../../../src/device/device.ts';
 import { parseConfig, type ResolvedConfig } from '../../../src/papo/config.ts';
 import { parseVlmConfig, type VlmConfig } from '../../../src/policy/config.ts';
-import { type MemoryPlan, planRunMemory, refusal } from '../../../src/policy/memory.ts';
+import { type MemoryPlan, planRunMemory, planRunOnDevice, refusal } from '../../../src/policy/memory.ts';
 import { parameterShapes, visionPrefix } from '../../../src/policy/parameters.ts';
 
 const MIB = 2 ** 20;
@@ -138,6 +138,23 @@ describe('a run that does not fit', () => {
     expect(planOf(settingsOf({ num_generations: 4, ...plan.wouldFit }), limits).fits).toBe(true);
     expect(plan.sameUpdates).toBe(false);
     expect(refusal(plan)).toContain('smaller updates');
+  });
+
+  it('on a device that does not tell is found by trying', async () => {
+    const settings = settingsOf({ per_device_train_batch_size: 64 });
+    const { total, weights } = planOf(settings);
+    const on = (room: number) =>
+      planRunOnDevice(nano, settings, run, {
+        limits: roomy,
+        room: async (bytes) => {
+          expect(bytes).toBe(total - weights);
+          return Math.min(bytes, room);
+        },
+      });
+    expect((await on(total)).fits).toBe(true);
+    const plan = await on(0.6 * total);
+    expect(plan).toMatchObject({ fits: false, limit: weights + 0.6 * total, sameUpdates: true });
+    expect(plan.wouldFit!.per_device_train_batch_size).toBeLessThan(64);
   });
 
   it('is told so when nothing would help', () => {
