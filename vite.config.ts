@@ -27,6 +27,18 @@ export default defineConfig({
   optimizeDeps: {
     exclude: ['onnxruntime-web'],
     // Found late, inside the worker: without this the first visit to a development server reloads the page.
-    include: ['@huggingface/jinja', '@huggingface/tokenizers', 'idb-keyval', 'protobufjs', 'zod'],
+    include: [
+      '@huggingface/hub',
+      '@huggingface/jinja',
+      '@huggingface/tokenizers',
+      '@zip.js/zip.js',
+      'client-zip',
+      'hyparquet',
+      'hyparquet-compressors',
+      'hyparquet-writer',
+      'idb-keyval',
+      'protobufjs',
+      'zod',
+    ],
   },
 });

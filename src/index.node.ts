@@ -4,7 +4,7 @@ import { nodePlatform } from './trainer/platform-node.ts';
 
 export * from './library.ts';
 
-/** See the class it extends: this one reads and writes folders on disk. */
+/** In Node: models, runs and results are folders on disk. */
 export class PAPOTrainer extends AnyPAPOTrainer {
   protected readonly platform = nodePlatform;
 }

@@ -5,7 +5,7 @@ import { pagePlatform } from './trainer/platform-page.ts';
 
 export * from './library.ts';
 
-/** See the class it extends: this one keeps runs in IndexedDB and writes into folders that the user picked. */
+/** In a page or worker: models by address, runs in IndexedDB, results into folders that the user picked. */
 export class PAPOTrainer extends AnyPAPOTrainer {
   protected readonly platform: Platform = pagePlatform;
 }

@@ -6,7 +6,7 @@
 
 import { UserError } from '../errors.ts';
 import { PAPOConfig, PAPOTrainer } from '../index.node.ts';
-import { isRunFolder, readRunInfo } from '../store/folder-runs.ts';
+import { isRunFolder, readFolderRun } from '../store/folder-runs.ts';
 import type { JsonObject } from '../store/json.ts';
 import { openUserDataset } from './datasets.ts';
 import { openRewards } from './rewards.ts';
@@ -76,7 +76,8 @@ export async function main(args: string[]): Promise<number> {
       const token = process.env.HF_TOKEN;
       if (!token)
         throw new UserError('--push: set the environment variable HF_TOKEN to a token that may write.');
-      reporter.say(`pushed to ${await trainer.push_to_hub({ repo_id: given.push, token })}`);
+      const { url } = await trainer.push_to_hub({ repo_id: given.push, token });
+      reporter.say(`pushed to ${url}`);
     }
     return 0;
   } finally {
@@ -89,7 +90,7 @@ export async function main(args: string[]): Promise<number> {
 async function keptRun(out: string | undefined): Promise<{ settings: JsonObject; origin: JsonObject }> {
   if (!out) throw new UserError('--resume: expected --out DIR, the folder of the run to go on with.');
   if (!(await isRunFolder(out))) throw new UserError(`--resume: there is no run in ${out}.`);
-  const info = await readRunInfo(out);
+  const info = await readFolderRun(out).info();
   if (!info) throw new UserError(`--resume: ${out} has no run.json that could be read.`);
   return info;
 }

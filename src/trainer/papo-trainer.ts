@@ -5,7 +5,7 @@ import { type Evaluation, evaluate } from '../data/evaluate.ts';
 import { type TaskName, tasks } from '../data/tasks.ts';
 import type { Device } from '../device/device.ts';
 import { UserError } from '../errors.ts';
-import { type HubTarget, pushToHub } from '../export/hub.ts';
+import { type HubTarget, type PushResult, pushToHub } from '../export/hub.ts';
 import type { OutFile } from '../export/out-file.ts';
 import { type RunFilesOptions, runFiles } from '../export/run-files.ts';
 import { planBatches, totalUpdates } from '../papo/batches.ts';
@@ -72,6 +72,10 @@ interface Opened {
   readonly recorder?: Recorder;
 }
 
+/**
+ * Trains a policy with PAPO. Constructed like TRL's trainer; model, device and store are opened by the first method
+ * that needs them. One call of `train` at a time.
+ */
 export abstract class PAPOTrainer {
   readonly args: PAPOConfig;
   readonly state = new TrainerState();
@@ -285,11 +289,10 @@ export abstract class PAPOTrainer {
 
   /**
    * Uploads what `save_model` writes to the Hub, in one commit. The token is used for these requests and kept nowhere.
-   * Returns the commit's address.
+   * Returns the repository's address and the commit's hash.
    */
-  async push_to_hub(options: HubTarget): Promise<string> {
-    const { url } = await pushToHub(await this.modelFiles({}), options);
-    return url;
+  async push_to_hub(options: HubTarget & RunFilesOptions): Promise<PushResult> {
+    return pushToHub(await this.modelFiles(options), { hold: this.platform.holdFile, ...options });
   }
 
   /** Gives back what the trainer opened: model, device and store where they are its own. */
@@ -320,8 +323,11 @@ export abstract class PAPOTrainer {
 
   /** The files of save_model. */
   async modelFiles(options: RunFilesOptions): Promise<OutFile[]> {
-    const { policy } = await this.open();
+    const { policy, recorder } = await this.open();
     const names = policy.weights.names;
+    await recorder?.settled();
+    // In memory the log has no completions.
+    const rows = options.completions && this.store ? await this.store.readLog() : this.rows;
     return runFiles(
       {
         config: policy.folder.config,
@@ -330,8 +336,8 @@ export abstract class PAPOTrainer {
           shapes: new Map(names.map((name) => [name, policy.weights.shape(name)])),
           read: (name) => policy.weights.read(name),
         },
-        info: this.info('running'),
-        rows: this.rows,
+        info: this.info('finished'),
+        rows,
       },
       { drawPng: this.platform.drawPng, ...options },
     );

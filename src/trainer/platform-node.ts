@@ -1,6 +1,7 @@
 /** Models, runs and files on disk. */
 import { openDevice } from '../cli/device.ts';
 import { svgToPng } from '../export/curve-node.ts';
+import { holdOnDisk } from '../export/hub-blob-node.ts';
 import { toNodeFolder } from '../export/to-node-folder.ts';
 import { openFolderRun } from '../store/folder-runs.ts';
 import { loadModelFolder } from '../store/hf-folder.ts';
@@ -13,4 +14,5 @@ export const nodePlatform: Platform = {
   openRun: (output_dir) => openFolderRun(output_dir),
   saveFiles: (files, where, options) => toNodeFolder(files, String(where), options),
   drawPng: svgToPng,
+  holdFile: holdOnDisk,
 };

@@ -1,5 +1,6 @@
 /** What differs between a page and Node: where models, runs and files are. */
 import type { Device } from '../device/device.ts';
+import type { HoldFile } from '../export/hub-blob.ts';
 import type { OutFile, OutProgress } from '../export/out-file.ts';
 import type { ModelFolder } from '../store/hf-folder.ts';
 import type { RunStore } from '../store/run-store.ts';
@@ -18,6 +19,8 @@ export interface Platform {
   openRun(output_dir: string): Promise<RunStore>;
   /** Writes a folder: to a path in Node, to a directory handle in a page. */
   saveFiles(files: readonly OutFile[], where: unknown, options?: SaveOptions): Promise<void>;
+  /** Where a push keeps a file's bytes between reading and sending; default: see pushToHub. */
+  readonly holdFile?: HoldFile;
   /** An SVG as PNG bytes; without it a model card has no picture. */
   drawPng?(svg: string): Promise<Uint8Array<ArrayBuffer>>;
 }
