@@ -1,6 +1,13 @@
 import { UserError } from '../errors.ts';
 import { type DType, dtypeSizes, isDType, type StoredTensor } from './dtypes.ts';
-import { duplicateKey, isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from './json.ts';
+import {
+  duplicateKey,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  parseJsonObject,
+  show,
+} from './json.ts';
 
 export {
   type DType,
@@ -31,10 +38,10 @@ function elementCount(shape: readonly JsonValue[], where: string): number {
   let count = 1;
   for (const size of shape) {
     if (!isCount(size))
-      throw new UserError(`${where}: shape [${shape}] must hold whole numbers of 0 or more.`);
+      throw new UserError(`${where}: shape ${show(shape)} must hold whole numbers of 0 or more.`);
     count *= size;
   }
-  if (!Number.isSafeInteger(count)) throw new UserError(`${where}: shape [${shape}] is too large.`);
+  if (!Number.isSafeInteger(count)) throw new UserError(`${where}: shape ${show(shape)} is too large.`);
   return count;
 }
 
@@ -67,7 +74,7 @@ function readHeader(head: Uint8Array, where: string): JsonObject {
   if (json[0] !== 0x7b) throw new UserError(`${where}: the header does not start with "{".`);
   const header = parseJsonObject(json, `${where}: the header`);
   const twice = duplicateKey(new TextDecoder().decode(json));
-  if (twice !== null) throw new UserError(`${where}: the header names "${twice}" twice.`);
+  if (twice !== null) throw new UserError(`${where}: the header names ${show(twice)} twice.`);
   return header;
 }
 
@@ -90,19 +97,18 @@ export interface SafetensorsEntry {
 
 /** One checked line of the header; its offsets agree with dtype and shape, and lie in `dataBytes`. */
 function readEntry(name: string, value: JsonValue, dataBytes: number, where: string): SafetensorsEntry {
-  const here = `${where}: tensor "${name}"`;
+  const here = `${where}: tensor ${show(name)}`;
   if (!isJsonObject(value))
     throw new UserError(`${here} must be an object with dtype, shape and data_offsets.`);
   const { dtype, shape, data_offsets: offsets } = value;
   if (!isDType(dtype)) {
     const known = Object.keys(dtypeSizes).join(', ');
-    throw new UserError(`${here} has dtype ${JSON.stringify(dtype)}; expected one of ${known}.`);
+    throw new UserError(`${here} has dtype ${show(dtype)}; expected one of ${known}.`);
   }
-  if (!Array.isArray(shape))
-    throw new UserError(`${here} has shape ${JSON.stringify(shape)}; expected a list.`);
+  if (!Array.isArray(shape)) throw new UserError(`${here} has shape ${show(shape)}; expected a list.`);
   const expected = elementCount(shape, here) * dtypeSizes[dtype];
   if (!Array.isArray(offsets) || offsets.length !== 2 || !isCount(offsets[0]) || !isCount(offsets[1])) {
-    throw new UserError(`${here} has data_offsets ${JSON.stringify(offsets)}; expected [begin, end].`);
+    throw new UserError(`${here} has data_offsets ${show(offsets)}; expected [begin, end].`);
   }
   const [begin, end] = [offsets[0], offsets[1]];
   if (end < begin) throw new UserError(`${here} ends at ${end}, before it begins at ${begin}.`);
@@ -112,7 +118,7 @@ function readEntry(name: string, value: JsonValue, dataBytes: number, where: str
     );
   }
   if (end - begin !== expected) {
-    throw new UserError(`${here} takes ${end - begin} bytes, but ${dtype} [${shape}] is ${expected}.`);
+    throw new UserError(`${here} takes ${end - begin} bytes, but ${dtype} ${show(shape)} is ${expected}.`);
   }
   return { name, dtype, shape: shape as number[], begin, end };
 }
@@ -122,14 +128,14 @@ function checkLayout(entries: readonly SafetensorsEntry[], dataBytes: number, wh
   let position = 0;
   let before = 'the start of the data';
   for (const { name, begin, end } of entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
-    if (begin < position) throw new UserError(`${where}: tensor "${name}" overlaps ${before}.`);
+    if (begin < position) throw new UserError(`${where}: tensor ${show(name)} overlaps ${before}.`);
     if (begin > position) {
       throw new UserError(
-        `${where}: ${begin - position} bytes between ${before} and tensor "${name}" belong to none.`,
+        `${where}: ${begin - position} bytes between ${before} and tensor ${show(name)} belong to none.`,
       );
     }
     position = end;
-    before = `tensor "${name}"`;
+    before = `tensor ${show(name)}`;
   }
   if (position !== dataBytes) {
     throw new UserError(`${where}: ${dataBytes - position} bytes after ${before} belong to no tensor.`);
