@@ -72,19 +72,22 @@ export class DeviceLostError extends Error {
 export class OutOfMemoryError extends UserError {
   override name = 'OutOfMemoryError';
 
-  /** `what`: "making a store of tensors"; `bytes`: what it takes; `allocated`: bytes that were in use before it. */
+  /**
+   * `what`: "making a store of tensors"; `bytes`: what it takes, absent where that is not known; `allocated`: bytes that
+   * were in use before it; `limit`: bytes that there are, where that is known.
+   */
   constructor(
     readonly what: string,
-    readonly bytes: number,
+    readonly bytes: number | undefined,
     readonly allocated: number,
-    /** What there is, where it is known. */
     readonly limit?: number,
   ) {
-    const known = limit === undefined ? '' : `, and its limit is ${mebibytes(limit)}`;
+    const takes = bytes === undefined ? 'takes more than there is' : `takes ${mebibytes(bytes)}`;
+    const used = allocated > 0 || bytes !== undefined ? `; ${mebibytes(allocated)} are in use already` : '';
+    const known = limit === undefined ? '' : `, and the limit is ${mebibytes(limit)}`;
     super(
-      `Out of GPU memory: ${what} takes ${mebibytes(bytes)}; ${mebibytes(allocated)} are in use already${known}. Lower ` +
-        'per_device_train_batch_size (and raise gradient_accumulation_steps by as much), num_generations or ' +
-        'max_completion_length, or close what else uses the GPU.',
+      `Out of memory on the device: ${what} ${takes}${used}${known}. Lower per_device_train_batch_size (and raise ` +
+        'gradient_accumulation_steps by as much), num_generations or max_completion_length, or close what else uses it.',
     );
   }
 }

@@ -251,7 +251,7 @@ describe('a full GPU', () => {
         { name: 'a', shape: [4] },
         { name: 'w', shape: [1 << 18] },
       ]),
-    ).toThrow(/w takes 1.0 MiB; 0.0 MiB are in use already, and its limit is 1.0 MiB/);
+    ).toThrow(/w takes 1.0 MiB; 0.0 MiB are in use already, and the limit is 1.0 MiB/);
     expect(device.allocatedBytes).toBe(0);
     const g = new Graph();
     g.output('y', neg(g, g.input('x', [512, 512])));

@@ -6,14 +6,15 @@
 import * as ort from 'onnxruntime-web';
 import { UserError } from '../../errors.ts';
 import { type Graph, sizeOf } from '../../ops/graph.ts';
-import type {
-  Device,
-  DeviceLostError,
-  Program,
-  RunInputs,
-  RunOutputs,
-  Store,
-  StoreEntry,
+import {
+  type Device,
+  type DeviceLostError,
+  OutOfMemoryError,
+  type Program,
+  type RunInputs,
+  type RunOutputs,
+  type Store,
+  type StoreEntry,
 } from '../device.ts';
 import { ArrayStore, findArray, InterpretedProgram } from '../interpreter.ts';
 import { OnnxBuilder } from './onnx-builder.ts';
@@ -56,6 +57,12 @@ export class CpuDevice implements Device {
   dispose(): void {}
 }
 
+/** What onnxruntime says when WASM's memory is full, and when one tensor alone is larger than it. */
+function outOfMemory(error: unknown, what: string): OutOfMemoryError | undefined {
+  const isFull = /bad_alloc|SafeIntOnOverflow|[Ff]ailed to allocate/.test(String(error));
+  return isFull ? new OutOfMemoryError(what, undefined, 0, WASM_BYTES) : undefined;
+}
+
 class OnnxProgram implements Program {
   private constructor(
     private readonly graph: Graph,
@@ -83,6 +90,8 @@ class OnnxProgram implements Program {
         logSeverityLevel: 3,
       });
     } catch (error) {
+      const full = outOfMemory(error, 'compiling a graph');
+      if (full) throw full;
       throw new UserError(
         `onnxruntime-web could not take the graph: ${error instanceof Error ? error.message : error}`,
       );
@@ -109,7 +118,9 @@ class OnnxProgram implements Program {
         shape,
       );
 
-    const fetched = await this.session.run(feeds);
+    const fetched = await this.session.run(feeds).catch((error) => {
+      throw outOfMemory(error, 'a run') ?? error;
+    });
 
     for (const { variable, mode } of this.graph.assignments) {
       const target = findArray(this.stores, variable);
