@@ -2,8 +2,8 @@
  * One checkpoint as a folder, laid out as transformers' Trainer does: a model folder that transformers opens, with the
  * optimizer and the state beside it.
  *
- *   model.safetensors, config.json, …   `weights/*` without the prefix, in float32; the model's side files
- *   optimizer.safetensors               every other tensor
+ *   model.safetensors, config.json, …   `weights/*` without the prefix, in float32; the model's files, also `files/*`
+ *   optimizer.safetensors               every other tensor, `files/*` as they came among them
  *   trainer_state.json                  global_step, savedAt, state; of each tensor its file and checksum
  */
 import { mkdir, open, readFile, stat } from 'node:fs/promises';
@@ -31,6 +31,7 @@ import {
 const optimizerFile = 'optimizer.safetensors';
 const stateFile = 'trainer_state.json';
 const weightsPrefix = 'weights/';
+const filesPrefix = 'files/';
 
 /** The file that a tensor is in, and its name there. */
 function placeOf(name: string): { file: string; inFile: string } {
@@ -62,7 +63,7 @@ export async function writeCheckpointFolder(
   sideFiles: ReadonlyMap<string, Uint8Array>,
 ): Promise<void> {
   await mkdir(folder);
-  for (const [name, bytes] of sideFiles) {
+  for (const [name, bytes] of new Map([...sideFiles, ...filesIn(tensors)])) {
     checkFileName(name, folder);
     if ([weightsFile, optimizerFile, stateFile].includes(name)) continue;
     await writeDurably(join(folder, name), name === 'config.json' ? float32Config(bytes) : bytes);
@@ -81,6 +82,15 @@ export async function writeCheckpointFolder(
   });
   await writeDurably(join(folder, stateFile), `${text}\n`);
   await syncFolder(folder);
+}
+
+/** The model's files that a checkpoint brings along: transformers needs them as files. */
+function filesIn(tensors: Checkpoint['tensors']): [string, Uint8Array][] {
+  return [...tensors].flatMap(([name, { data }]) =>
+    name.startsWith(filesPrefix) && data instanceof Uint8Array
+      ? [[name.slice(filesPrefix.length), data]]
+      : [],
+  );
 }
 
 /** transformers converts weights to the type that config.json states. */

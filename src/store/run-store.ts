@@ -19,7 +19,7 @@ export interface CheckpointTensor {
 
 /**
  * Everything that a run needs to go on. Tensors by name: `weights/<Hugging Face name>`, `optimizer/m.<name>`,
- * `optimizer/v.<name>`, `reference/<name>`, `generation/<what>`.
+ * `optimizer/v.<name>`, `reference/<name>`, `generation/<what>`, and `files/<name>`, the model folder's other files.
  */
 export interface Checkpoint {
   /** Updates done. */

@@ -120,8 +120,12 @@ describe('folders: what others read', () => {
       ['tokenizer.json', new TextEncoder().encode('{"a":1}')],
     ]);
     const store = await openFolderRun(directory, { sideFiles });
-    const checkpoint = awkwardCheckpoint(3);
+    const template = new TextEncoder().encode('{{ messages }}');
+    const { tensors, ...rest } = awkwardCheckpoint(3);
+    const brought = { shape: [template.length], data: template };
+    const checkpoint = { ...rest, tensors: new Map([...tensors, ['files/chat_template.jinja', brought]]) };
     await store.saveCheckpoint(checkpoint);
+    await expectCheckpoint(store, checkpoint);
     await store.close();
     const folder = await loadModelFolder(nodeFiles(join(directory, 'checkpoint-3')));
     expect(folder.config).toEqual({
@@ -130,6 +134,7 @@ describe('folders: what others read', () => {
       text_config: { torch_dtype: 'float32' },
     });
     expect(folder.json.get('tokenizer.json')).toEqual({ a: 1 });
+    expect(folder.chatTemplate).toBe('{{ messages }}');
     expect([...folder.weights.keys()].sort()).toEqual(['a.weight', 'large', 'scalar']);
     const large = checkpoint.tensors.get('weights/large')!.data;
     expect(Buffer.compare(bitsOf(folder.weights.get('large')!.data), bitsOf(large))).toBe(0);
@@ -137,6 +142,21 @@ describe('folders: what others read', () => {
       await fs.readFile(join(directory, 'checkpoint-3', 'trainer_state.json'), 'utf8'),
     );
     expect(state.global_step).toBe(3);
+  });
+
+  test('a checkpoint’s files cannot leave its folder or take the place of what is ours', async () => {
+    const directory = newFolder();
+    const store = await openFolderRun(directory);
+    const checkpoint = numberedCheckpoint(1, 1);
+    const withFile = (name: string) => ({
+      ...checkpoint,
+      tensors: new Map([...checkpoint.tensors, [`files/${name}`, { shape: [1], data: Uint8Array.of(1) }]]),
+    });
+    await expect(store.saveCheckpoint(withFile('../outside'))).rejects.toThrow(/no plain file name/);
+    await store.saveCheckpoint(withFile('trainer_state.json'));
+    await expectCheckpoint(store, withFile('trainer_state.json'));
+    expect(await leftovers(directory)).toEqual([]);
+    await store.close();
   });
 
   test('a folder is a run when it has run.json; others’ checkpoints in it are not ours', async () => {
@@ -382,7 +402,7 @@ describe('folders: a disk that fails at any change', () => {
 });
 
 describe('folders: a process that is killed', () => {
-  test('24 times at random: everything it said was committed is there, whole, and nothing else', async () => {
+  test('20 times at random: everything it said was committed is there, whole, and nothing else', async () => {
     const here = dirname(fileURLToPath(import.meta.url));
     const bundle = join(root, 'bundle');
     await build({
@@ -396,7 +416,7 @@ describe('folders: a process that is killed', () => {
     const directory = newFolder();
     let unfinished = 0;
     let saves = 0;
-    for (let kill = 0; kill < 24; kill++) {
+    for (let kill = 0; kill < 20; kill++) {
       const child = spawn(process.execPath, [join(bundle, script), 'write', directory], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
