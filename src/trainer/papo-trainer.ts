@@ -12,7 +12,7 @@ import { planBatches, totalUpdates } from '../papo/batches.ts';
 import { rewardArgs } from '../papo/generation.ts';
 import { type LiveSettings, type StepReport, Trainer } from '../papo/trainer.ts';
 import { Policy } from '../policy/policy.ts';
-import { RewardGuard } from '../rewards/guard.ts';
+import { type RewardFailure, RewardGuard } from '../rewards/guard.ts';
 import { type RewardFunction, rewardFunction } from '../rewards/rewards.ts';
 import type { ModelFolder } from '../store/hf-folder.ts';
 import type { JsonObject } from '../store/json.ts';
@@ -470,10 +470,7 @@ export abstract class PAPOTrainer {
   /** Counts what went wrong in a row; a run that only goes wrong is held. */
   private async checkHealth(report: StepReport): Promise<void> {
     const { args, state, handler } = this;
-    for (const { reward, row, message } of report.rewardFailures)
-      await handler.call('on_warning', {
-        message: `The reward "${reward}" failed${row === null ? '' : ` for completion ${row + 1} of step ${report.step}`}: ${message}`,
-      });
+    await this.tellFailures(report.rewardFailures, `step ${report.step}`);
     state.skipped_in_a_row = report.updated ? 0 : state.skipped_in_a_row + 1;
     if (report.generated)
       state.failed_rewards_in_a_row = report.rewardsFailed ? state.failed_rewards_in_a_row + 1 : 0;
@@ -498,6 +495,17 @@ export abstract class PAPOTrainer {
     }
   }
 
+  /** Each kind of failure once: the guard reports no more. */
+  private async tellFailures(failures: readonly RewardFailure[], where: string): Promise<void> {
+    for (const { reward, row, message, completion } of failures) {
+      const at = row === null ? ` for all of ${where}` : ` for completion ${row + 1} of ${where}`;
+      const text = completion === null ? '' : ` (${JSON.stringify(completion)})`;
+      await this.handler.call('on_warning', {
+        message: `The reward "${reward}" failed${at}${text}, so there it counts as none: ${message}`,
+      });
+    }
+  }
+
   private async hold(message: string): Promise<void> {
     if (!this.handler.has('on_pause'))
       throw new UserError(`Training was stopped at step ${this.state.global_step}. ${message}`);
@@ -505,7 +513,8 @@ export abstract class PAPOTrainer {
   }
 
   private async evaluationRewards({ rows, completions }: Evaluation): Promise<Record<string, number>> {
-    const { rewards } = await this.rewards.compute(rewardArgs(rows, completions, 1));
+    const { rewards, failures } = await this.rewards.compute(rewardArgs(rows, completions, 1));
+    await this.tellFailures(failures, 'the held-out prompts');
     const metrics: Record<string, number> = {};
     const means = Object.entries(rewards).map(([name, values], i) => {
       const known = values.filter((value) => value !== null);
