@@ -21,39 +21,48 @@ function write(writer: protobuf.Writer, type: protobuf.Type, value: object): voi
   const fields = entries.map(([name, v]) => {
     const field = type.fields[name];
     if (!field || field.map) throw new Error(`${type.name} has no field "${name}" that can be written`);
-    return { field: field.resolve(), value: v as unknown };
+    return { field, kind: kindOf(type, field), value: v as unknown };
   });
   // Written in the order of field numbers, as the specification asks.
   fields.sort((a, b) => a.field.id - b.field.id);
-  for (const { field, value: v } of fields) {
-    if (!field.repeated) writeOne(writer, field, v);
-    else if (field.packed && scalarOf(field) in protobuf.types.packed) {
+  for (const { field, kind, value: v } of fields) {
+    if (!field.repeated) writeOne(writer, field, kind, v);
+    else if (field.getOption('packed') && typeof kind === 'string') {
       const values = v as ArrayLike<unknown>;
       if (!values.length) continue;
       writer.uint32((field.id << 3) | LENGTH_DELIMITED).fork();
-      for (let i = 0; i < values.length; i++) writeScalar(writer, field, values[i]);
+      for (let i = 0; i < values.length; i++) writeScalar(writer, kind, values[i]);
       writer.ldelim();
-    } else for (const one of v as Iterable<unknown>) writeOne(writer, field, one);
+    } else for (const one of v as Iterable<unknown>) writeOne(writer, field, kind, one);
   }
 }
 
-function writeOne(writer: protobuf.Writer, field: protobuf.Field, value: unknown): void {
-  if (field.resolvedType instanceof protobuf.Type) {
+type Scalar = keyof typeof protobuf.types.basic;
+
+/** A message's type, or the scalar that a field holds; an enum is an int32. Field.resolve would generate code. */
+function kindOf(type: protobuf.Type, field: protobuf.Field): protobuf.Type | Scalar {
+  if (field.type in protobuf.types.basic) return field.type as Scalar;
+  const found = type.lookupTypeOrEnum(field.type) as protobuf.Type | protobuf.Enum;
+  return found instanceof protobuf.Type ? found : 'int32';
+}
+
+function writeOne(
+  writer: protobuf.Writer,
+  field: protobuf.Field,
+  kind: protobuf.Type | Scalar,
+  value: unknown,
+): void {
+  if (typeof kind === 'string') {
+    writer.uint32((field.id << 3) | protobuf.types.basic[kind]);
+    writeScalar(writer, kind, value);
+  } else {
     writer.uint32((field.id << 3) | LENGTH_DELIMITED).fork();
-    write(writer, field.resolvedType, value as object);
+    write(writer, kind, value as object);
     writer.ldelim();
-    return;
   }
-  writer.uint32((field.id << 3) | protobuf.types.basic[scalarOf(field)]);
-  writeScalar(writer, field, value);
 }
 
-/** An enum is an int32. */
-const scalarOf = (field: protobuf.Field) =>
-  (field.resolvedType ? 'int32' : field.type) as keyof typeof protobuf.types.basic;
-
-function writeScalar(writer: protobuf.Writer, field: protobuf.Field, value: unknown): void {
-  const scalar = scalarOf(field);
+function writeScalar(writer: protobuf.Writer, scalar: Scalar, value: unknown): void {
   // Each scalar type has a method of its name, for a value of its kind.
   const put = writer[scalar as 'bytes'] as (this: protobuf.Writer, value: unknown) => void;
   put.call(writer, typeof value === 'bigint' ? String(value) : value);

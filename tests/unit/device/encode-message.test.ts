@@ -2,14 +2,17 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import protobuf from 'protobufjs';
-import { expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { encodeMessage } from '../../../src/device/cpu/encode-message.ts';
 
 const schema = readFileSync(join(import.meta.dirname, '../../../src/device/cpu/onnx-ml.proto'), 'utf8');
-const { root } = protobuf.parse(schema, { keepCase: true });
+const open = () => protobuf.parse(schema, { keepCase: true }).root;
+
+afterEach(() => vi.unstubAllGlobals());
 
 it('encodes every kind of field as protobufjs does', () => {
-  const type = root.lookupType('onnx.ModelProto');
+  // Without resolveAll protobufjs does not know which lists are packed.
+  const type = open().resolveAll().lookupType('onnx.ModelProto');
   const model = {
     graph: {
       name: 'graph µ',
@@ -45,13 +48,20 @@ it('encodes every kind of field as protobufjs does', () => {
     ir_version: 9,
     producer_name: undefined,
   };
-  const bytes = encodeMessage(type, model);
+  // A page under a Content-Security-Policy has no Function either.
+  const refuse = () => {
+    throw new EvalError('code from a string');
+  };
+  vi.stubGlobal('Function', new Proxy(Function, { apply: refuse, construct: refuse }));
+  const bytes = encodeMessage(open().lookupType('onnx.ModelProto'), model);
+  expect(() => type.encode(type.fromObject(model))).toThrow(EvalError);
+  vi.unstubAllGlobals();
   expect([...bytes]).toEqual([...type.encode(type.fromObject(model)).finish()]);
   expect(encodeMessage(type, { ir_version: 9n })).toEqual(encodeMessage(type, { ir_version: 9 }));
 });
 
 it('refuses a field that the type lacks', () => {
-  expect(() => encodeMessage(root.lookupType('onnx.TensorProto'), { dim: [1] })).toThrow(
+  expect(() => encodeMessage(open().lookupType('onnx.TensorProto'), { dim: [1] })).toThrow(
     /TensorProto has no field "dim"/,
   );
 });
