@@ -4,11 +4,11 @@
  */
 import { UserError } from '../errors.ts';
 import { show } from '../store/json.ts';
+import { checkPattern } from './pattern-check.ts';
 
 /** The largest vocabularies in use have some 262,000 tokens. */
 const mostTokens = 2 ** 22;
 const deepest = 16;
-const mostPattern = 4000;
 const mostPatterns = 64;
 const mostTemplate = 64 * 1024;
 /** Characters that are turned into ids at once: a pattern of those allowed takes time up to their square. */
@@ -50,115 +50,6 @@ function checkVocabulary(tokenizer: Json): void {
       throw new UserError(`tokenizer.json: added_tokens has ${show(token)}; expected {"id", "content"}`);
     }
     checkId(token.id, token.content);
-  }
-}
-
-/** How often the element before `at` of a pattern may come: a quantifier's bounds, or null where there is none. */
-function quantifier(pattern: string, at: number): { most: number; least: number; end: number } | null {
-  const found = /^(?:([*+?])|\{(\d+)(,?)(\d*)\})[?+]?/.exec(pattern.slice(at, at + 32));
-  if (!found) return null;
-  const [all, mark, least, comma, most] = found;
-  const end = at + all.length;
-  if (mark) return { least: mark === '+' ? 1 : 0, most: mark === '?' ? 1 : Number.POSITIVE_INFINITY, end };
-  const upper = comma === '' ? Number(least) : most === '' ? Number.POSITIVE_INFINITY : Number(most);
-  return { least: Number(least), most: upper, end };
-}
-
-/** The end of a class [ … ]; a class may hold another in Oniguruma. */
-function classEnd(pattern: string, start: number): number {
-  let depth = 0;
-  for (let at = start; at < pattern.length; at++) {
-    if (pattern[at] === '\\') at++;
-    else if (pattern[at] === '[') depth++;
-    else if (pattern[at] === ']' && --depth === 0) return at + 1;
-  }
-  return pattern.length;
-}
-
-/** Where the element at `at` ends that is no group: a class, an escape, or one character. */
-function atomEnd(pattern: string, at: number): number {
-  if (pattern[at] === '[') return classEnd(pattern, at);
-  if (pattern[at] !== '\\') return at + ((pattern.codePointAt(at) ?? 0) > 0xffff ? 2 : 1);
-  return (
-    at +
-    1 +
-    (/^(?:[pPux]\{[^}]*\}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)/su.exec(pattern.slice(at + 1, at + 80))?.[0]
-      .length ?? 1)
-  );
-}
-
-/**
- * Throws UserError for a pattern that can take more than quadratic time: a repeated group that holds a choice or a
- * repetition (exponential), more than two unbounded repetitions in one alternative, or two and then something that
- * must follow (cubic); and for back-references. The split patterns of GPT-2, GPT-4, Llama, Qwen and SmolVLM pass.
- */
-export function checkPattern(pattern: string, where: string): void {
-  const refuse = (why: string): never => {
-    throw new UserError(`${where}: the pattern ${show(pattern)} ${why}; it could take endless time.`);
-  };
-  if (pattern.length > mostPattern) refuse(`is longer than ${mostPattern} characters`);
-  // One entry for each open group: what the present alternative has, and what the group has in all.
-  interface Level {
-    unbounded: number;
-    repeats: boolean;
-    choice: boolean;
-    worst: number;
-    look: boolean;
-  }
-  const level = (unbounded: number, look: boolean): Level => ({
-    unbounded,
-    repeats: false,
-    choice: false,
-    worst: unbounded,
-    look,
-  });
-  const open: { base: number; level: Level }[] = [{ base: 0, level: level(0, false) }];
-  for (let at = 0; at < pattern.length; ) {
-    const here = open[open.length - 1];
-    const mark = pattern[at];
-    if (mark === '|') {
-      here.level.worst = Math.max(here.level.worst, here.level.unbounded);
-      here.level.unbounded = here.base;
-      here.level.choice = true;
-      at++;
-      continue;
-    }
-    if (mark === '^' || mark === '$') {
-      at++;
-      continue;
-    }
-    if (mark === '(') {
-      const head = /^\((?:\?(?:[:>=!]|<[=!]|<\w+>|[imsx-]+:))?/.exec(pattern.slice(at, at + 64))?.[0] ?? '(';
-      open.push({ base: here.level.unbounded, level: level(here.level.unbounded, /\?<?[=!]/.test(head)) });
-      if (open.length > deepest) refuse(`nests groups more than ${deepest} deep`);
-      at += head.length;
-      continue;
-    }
-    if (mark === ')') {
-      if (open.length === 1) refuse('closes a group that is not open');
-      const { level: inner } = open.pop() ?? here;
-      const outer = open[open.length - 1].level;
-      const times = quantifier(pattern, at + 1);
-      if (times && times.most > 1 && (inner.choice || inner.repeats))
-        refuse('repeats a group that holds a choice or a repetition');
-      const worst = Math.max(inner.worst, inner.unbounded);
-      outer.repeats ||= inner.repeats || inner.choice || times !== null;
-      if (outer.unbounded >= 2 && times?.least !== 0)
-        refuse('demands something behind two unbounded repetitions');
-      outer.unbounded = worst + (times && times.most > 64 ? 1 : 0);
-      if (outer.unbounded > 2) refuse('has more than two unbounded repetitions in one alternative');
-      at = times?.end ?? at + 1;
-      continue;
-    }
-    if (mark === '\\' && /^\\(?:[1-9]|k<)/.test(pattern.slice(at, at + 3))) refuse('refers back to a group');
-    const end = atomEnd(pattern, at);
-    const times = quantifier(pattern, end);
-    if (times) here.level.repeats = true;
-    if (here.level.unbounded >= 2 && times?.least !== 0)
-      refuse('demands something behind two unbounded repetitions');
-    if (times && times.most > 64) here.level.unbounded++;
-    if (here.level.unbounded > 2) refuse('has more than two unbounded repetitions in one alternative');
-    at = times?.end ?? end;
   }
 }
 

@@ -102,12 +102,18 @@ class Findings {
   };
 }
 
-async function checkedImage(row: ParsedRow): Promise<string | null> {
+/** What is wrong with a row's image, or null; a file that many rows name is looked at once. */
+async function checkedImage({ image }: ParsedRow, seen: Map<string, string | null>): Promise<string | null> {
+  const known = image.path === undefined ? undefined : seen.get(image.path);
+  if (known !== undefined) return known;
+  let problem: string | null;
   try {
-    return await imageProblem(await row.image.open());
+    problem = await imageProblem(await image.open());
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    problem = error instanceof Error ? error.message : String(error);
   }
+  if (image.path !== undefined) seen.set(image.path, problem);
+  return problem;
 }
 
 /** Reads one row; null where it has problems, which are added to the findings. */
@@ -116,6 +122,7 @@ async function readRow(
   file: string,
   place: ImageFolder,
   findings: Findings,
+  seen: Map<string, string | null>,
 ): Promise<GoodRow | null> {
   const at = { row: raw.row, file };
   if (!raw.record) {
@@ -127,7 +134,7 @@ async function readRow(
     for (const problem of parsed.problems) findings.add({ ...at, ...problem });
     return null;
   }
-  const message = await checkedImage(parsed.row);
+  const message = await checkedImage(parsed.row, seen);
   if (message) {
     findings.add({ ...at, column: 'image', message });
     return null;
@@ -148,13 +155,14 @@ export async function readDataset(
   const findings = new Findings(options);
   const columns = new Set<string>();
   const good: GoodRow[] = [];
+  const seen = new Map<string, string | null>();
   let rows = 0;
   for (const file of options.dataFiles ?? findDataFiles(blobs)) {
     const place: ImageFolder = { blobs, names, folder: folderOf(file) };
     for await (const raw of readRows(blobs, file)) {
       if (++rows > mostRows) throw new UserError(`${blobs.where} has more than ${mostRows} rows.`);
       for (const column of Object.keys(raw.record ?? {})) columns.add(column);
-      const row = await readRow(raw, file, place, findings);
+      const row = await readRow(raw, file, place, findings, seen);
       if (row) good.push(row);
       if (rows % 256 === 0) options.onProgress?.(rows);
     }

@@ -4,7 +4,9 @@ import { readImageHeader } from './image-header.ts';
 import { type NamedBlobs, resolvePath } from './named-blobs.ts';
 
 /** Where an image's bytes are, or what is wrong. `open` may be called again and again. */
-export type ImageSource = { readonly open: () => Promise<Blob> } | { readonly problem: string };
+export type ImageSource =
+  | { readonly open: () => Promise<Blob> /** The file's path, where it is one. */; readonly path?: string }
+  | { readonly problem: string };
 
 /** Where paths are looked up: beside the data file first, then from the top. */
 export interface ImageFolder {
@@ -16,9 +18,13 @@ export interface ImageFolder {
 
 const known = 'a path to a file given with the data, a data URL, base64, or {"bytes": …, "path": …}';
 
+/** Rows of Parquet may share one value through its dictionary: they share one Blob, too. */
+const blobOf = new WeakMap<Uint8Array, Blob>();
+
 const bytesSource = (bytes: Uint8Array): ImageSource => {
   // Kept as a Blob, which a browser may hold outside of the page's memory.
-  const blob = new Blob([bytes as Uint8Array<ArrayBuffer>]);
+  const blob = blobOf.get(bytes) ?? new Blob([bytes as Uint8Array<ArrayBuffer>]);
+  blobOf.set(bytes, blob);
   return { open: async () => blob };
 };
 
@@ -46,6 +52,7 @@ function fromPath(path: string, { blobs, names, folder }: ImageFolder): ImageSou
     const name = resolvePath(from, path);
     if (name === null || !names.has(name)) continue;
     return {
+      path: name,
       open: async () => {
         const blob = await blobs.open(name);
         if (!blob) throw new Error(`${name} is gone`);

@@ -8,8 +8,8 @@ import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { nanoFiles } from '../../../src/data/nano-files.ts';
+import { checkPattern } from '../../../src/data/pattern-check.ts';
 import { TextProcessor } from '../../../src/data/tokenizer.ts';
-import { checkPattern } from '../../../src/data/tokenizer-check.ts';
 import { UserError } from '../../../src/errors.ts';
 import { readDataset } from '../../../src/import/dataset.ts';
 import { decodeImage } from '../../../src/import/decode-node.ts';
@@ -90,7 +90,7 @@ describe('safetensors', () => {
           read: async (name) => (Object.hasOwn(folder, name) ? folder[name] : null),
         }),
       );
-      if ('value' in result) expect([...result.value.weights.keys()]).toEqual(['a']);
+      if ('value' in result) expect(['', 'a']).toContain([...result.value.weights.keys()].join());
       return 'value' in result;
     });
   });
