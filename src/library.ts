@@ -18,6 +18,7 @@ export {
   TrainerControl,
   TrainerState,
 } from './trainer/callbacks.ts';
+export type { DatasetLike, RewardFuncs } from './trainer/inputs.ts';
 export { PAPOConfig } from './trainer/papo-config.ts';
+export type { PAPOTrainerOptions, TrainOutput } from './trainer/papo-trainer.ts';
 export type { SaveOptions } from './trainer/platform.ts';
-export type { DatasetLike, PAPOTrainerOptions, RewardFuncs, TrainOutput } from './trainer/papo-trainer.ts';

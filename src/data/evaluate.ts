@@ -39,7 +39,7 @@ export interface Evaluation {
 }
 
 /** Prompts of one program run. */
-const perRun = 32;
+export const evaluationPromptsPerRun = 32;
 
 export async function evaluate(policy: Policy, options: EvaluationOptions): Promise<Evaluation> {
   const { seed, samples = 1, temperature = 1, view, dataset, onProgress } = options;
@@ -55,7 +55,7 @@ export async function evaluate(policy: Policy, options: EvaluationOptions): Prom
     topP: 1,
     minP: 0,
     uniform: (t, n) => uniform(seed, Purpose.evaluation, t, n),
-    promptsPerRun: Math.min(perRun, count),
+    promptsPerRun: Math.min(evaluationPromptsPerRun, count),
     onProgress,
   });
   const diagnoses = completions.texts.map((text, n) => rows[Math.floor(n / samples)].diagnose?.(text));

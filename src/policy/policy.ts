@@ -190,7 +190,11 @@ export class Policy {
   }
 
   dispose(): void {
-    for (const program of this.programs.values()) void program.then((p) => p.dispose());
+    for (const program of this.programs.values())
+      void program.then(
+        (p) => p.dispose(),
+        () => {},
+      );
     this.programs.clear();
     this.weights.dispose();
   }

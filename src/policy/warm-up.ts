@@ -108,6 +108,10 @@ export class WarmUp {
   }
 
   dispose(): void {
-    for (const program of this.programs.values()) void program.then((p) => p.dispose());
+    for (const program of this.programs.values())
+      void program.then(
+        (p) => p.dispose(),
+        () => {},
+      );
   }
 }

@@ -42,3 +42,20 @@ export function evaluationMetrics(e: Evaluation): Record<string, number> {
   for (const [kind, value] of Object.entries(e.byKind)) metrics[`eval_accuracy/${kind}`] = value;
   return metrics;
 }
+
+/** Means of the held-out rewards under TRL's names, and their weighted sum. NaN where no row has one. */
+export function rewardMeans(
+  rewards: Readonly<Record<string, readonly (number | null)[]>>,
+  weights: readonly number[] | null,
+): Record<string, number> {
+  const metrics: Record<string, number> = { eval_reward: Number.NaN };
+  for (const [i, [name, values]] of Object.entries(rewards).entries()) {
+    const known = values.filter((value) => value !== null);
+    const mean = known.reduce((a, b) => a + b, 0) / known.length;
+    metrics[`eval_rewards/${name}/mean`] = mean;
+    if (known.length === 0) continue;
+    const weighted = mean * (weights?.[i] ?? 1);
+    metrics.eval_reward = Number.isNaN(metrics.eval_reward) ? weighted : metrics.eval_reward + weighted;
+  }
+  return metrics;
+}

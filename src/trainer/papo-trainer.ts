@@ -1,38 +1,30 @@
 /** TRL's PAPOTrainer: the one door to training, for the page, the command line, the tests, and your own code. */
-import { type Dataset, type Row, rowsDataset, worldDataset } from '../data/dataset.ts';
+import type { Dataset } from '../data/dataset.ts';
 import { endless } from '../data/endless.ts';
 import { type Evaluation, evaluate } from '../data/evaluate.ts';
-import { type TaskName, tasks } from '../data/tasks.ts';
 import type { Device } from '../device/device.ts';
 import { UserError } from '../errors.ts';
 import { type HubTarget, type PushResult, pushToHub } from '../export/hub.ts';
 import type { OutFile } from '../export/out-file.ts';
 import { type RunFilesOptions, runFiles } from '../export/run-files.ts';
 import { planBatches, totalUpdates } from '../papo/batches.ts';
+import type { ResolvedConfig } from '../papo/config.ts';
 import { rewardArgs } from '../papo/generation.ts';
 import { type LiveSettings, type StepReport, Trainer } from '../papo/trainer.ts';
 import { Policy } from '../policy/policy.ts';
-import { type RewardFailure, RewardGuard } from '../rewards/guard.ts';
-import { type RewardFunction, rewardFunction } from '../rewards/rewards.ts';
+import { RewardGuard } from '../rewards/guard.ts';
 import type { ModelFolder } from '../store/hf-folder.ts';
 import type { JsonObject } from '../store/json.ts';
 import type { CheckpointInfo, LogRow, RunInfo, RunStore } from '../store/run-store.ts';
 import { CallbackHandler, type TrainerCallback, TrainerControl, TrainerState } from './callbacks.ts';
+import { checkMemory } from './check-memory.ts';
 import { findCheckpoint } from './find-checkpoint.ts';
-import { averages, completionRows, evaluationMetrics } from './log-rows.ts';
+import { Health } from './health.ts';
+import { type DatasetLike, type RewardFuncs, toDataset, toRewards } from './inputs.ts';
+import { averages, completionRows, evaluationMetrics, rewardMeans } from './log-rows.ts';
 import { PAPOConfig } from './papo-config.ts';
 import type { Platform, SaveOptions } from './platform.ts';
 import { Recorder } from './recorder.ts';
-
-/** A reward function's built-in name, the function, or several by name. */
-export type RewardFuncs =
-  | string
-  | RewardFunction
-  | readonly (string | RewardFunction)[]
-  | Readonly<Record<string, RewardFunction>>;
-
-/** A built-in task's name, rows, or any dataset. */
-export type DatasetLike = TaskName | readonly Row[] | Dataset;
 
 export interface PAPOTrainerOptions {
   /** A Hugging Face folder: where it is, or already loaded. */
@@ -88,6 +80,7 @@ export abstract class PAPOTrainer {
   private readonly train_dataset: Dataset;
   private readonly eval_dataset: Dataset | null;
   private readonly rewards: RewardGuard;
+  private readonly health: Health;
   private opening?: Promise<Opened>;
   private store?: RunStore;
   private trainer?: Trainer;
@@ -124,6 +117,7 @@ export abstract class PAPOTrainer {
     this.state.num_train_epochs = this.args.num_train_epochs;
     this.state.max_steps = this.totalSteps(data.size);
     this.handler = new CallbackHandler([...(options.callbacks ?? [])], this.args, this.state, this.control);
+    this.health = new Health(this.args, this.state, this.handler);
   }
 
   add_callback(callback: TrainerCallback): void {
@@ -150,8 +144,9 @@ export abstract class PAPOTrainer {
     const { policy } = await this.open();
     const { args, state, control } = this;
     // The schedules need the number of updates, which for epochs only the data tell.
-    const config = { ...args, max_steps: state.max_steps };
+    const config: ResolvedConfig = { ...args, max_steps: state.max_steps };
     this.trainer?.dispose();
+    await checkMemory(policy, config, this.train_dataset, this.eval_dataset);
     const trainer = await Trainer.create({
       policy,
       config,
@@ -217,7 +212,7 @@ export abstract class PAPOTrainer {
     });
     const metrics: Record<string, number> = {
       ...evaluationMetrics(evaluation),
-      ...(await this.evaluationRewards(evaluation)),
+      ...(await this.heldOutRewards(evaluation)),
       eval_runtime: (performance.now() - started) / 1000,
     };
     const score = Number.isFinite(metrics.eval_accuracy) ? metrics.eval_accuracy : metrics.eval_reward;
@@ -449,7 +444,7 @@ export abstract class PAPOTrainer {
     if (this.saves && (isLast || every(args.save_strategy, args.save_steps))) control.should_save = true;
     await handler.call('on_step_end', { report });
     if (endsEpoch) await handler.call('on_epoch_end');
-    await this.checkHealth(report);
+    await this.health.check(report, { ...args, ...this.live });
     if (control.should_log) {
       control.should_log = false;
       const logs = { ...averages(this.unlogged), epoch: state.epoch };
@@ -467,63 +462,10 @@ export abstract class PAPOTrainer {
     if (control.should_epoch_stop) control.should_training_stop = true;
   }
 
-  /** Counts what went wrong in a row; a run that only goes wrong is held. */
-  private async checkHealth(report: StepReport): Promise<void> {
-    const { args, state, handler } = this;
-    await this.tellFailures(report.rewardFailures, `step ${report.step}`);
-    state.skipped_in_a_row = report.updated ? 0 : state.skipped_in_a_row + 1;
-    if (report.generated)
-      state.failed_rewards_in_a_row = report.rewardsFailed ? state.failed_rewards_in_a_row + 1 : 0;
-    if (!report.updated)
-      await handler.call('on_warning', {
-        message: `Step ${report.step}: loss or gradient was not a finite number, so the update was skipped.`,
-      });
-    if (state.skipped_in_a_row >= args.max_skipped_updates) {
-      state.skipped_in_a_row = 0;
-      const { learning_rate, perception_loss_weight } = { ...args, ...this.live };
-      await this.hold(
-        `${args.max_skipped_updates} updates in a row were skipped, because loss or gradient was not a finite number. ` +
-          'The weights are as they were before. Lower ' +
-          `learning_rate (${learning_rate}) or perception_loss_weight (${perception_loss_weight}), or go back to the last checkpoint.`,
-      );
-    }
-    if (state.failed_rewards_in_a_row >= 3) {
-      state.failed_rewards_in_a_row = 0;
-      await this.hold(
-        'For three generations in a row no reward function gave a single number, so nothing is learnt. Mend the reward, then go on.',
-      );
-    }
-  }
-
-  /** Each kind of failure once: the guard reports no more. */
-  private async tellFailures(failures: readonly RewardFailure[], where: string): Promise<void> {
-    for (const { reward, row, message, completion } of failures) {
-      const at = row === null ? ` for all of ${where}` : ` for completion ${row + 1} of ${where}`;
-      const text = completion === null ? '' : ` (${JSON.stringify(completion)})`;
-      await this.handler.call('on_warning', {
-        message: `The reward "${reward}" failed${at}${text}, so there it counts as none: ${message}`,
-      });
-    }
-  }
-
-  private async hold(message: string): Promise<void> {
-    if (!this.handler.has('on_pause'))
-      throw new UserError(`Training was stopped at step ${this.state.global_step}. ${message}`);
-    await this.handler.call('on_pause', { message });
-  }
-
-  private async evaluationRewards({ rows, completions }: Evaluation): Promise<Record<string, number>> {
+  private async heldOutRewards({ rows, completions }: Evaluation): Promise<Record<string, number>> {
     const { rewards, failures } = await this.rewards.compute(rewardArgs(rows, completions, 1));
-    await this.tellFailures(failures, 'the held-out prompts');
-    const metrics: Record<string, number> = {};
-    const means = Object.entries(rewards).map(([name, values], i) => {
-      const known = values.filter((value) => value !== null);
-      const mean = known.reduce((a, b) => a + b, 0) / known.length;
-      metrics[`eval_rewards/${name}/mean`] = mean;
-      return mean * (this.args.reward_weights?.[i] ?? 1);
-    });
-    const known = means.filter(Number.isFinite);
-    return { eval_reward: known.length ? known.reduce((a, b) => a + b, 0) : Number.NaN, ...metrics };
+    await this.health.tellFailures(failures, 'the held-out prompts');
+    return rewardMeans(rewards, this.args.reward_weights);
   }
 
   private addRow(row: LogRow): void {
@@ -567,25 +509,4 @@ export abstract class PAPOTrainer {
   private async writeInfo(state: RunInfo['state']): Promise<void> {
     (await this.opening)?.recorder?.writeInfo(this.info(state));
   }
-}
-
-function toDataset(data: DatasetLike, split: 'train' | 'test', seed: number): Dataset {
-  if (typeof data !== 'string') return Array.isArray(data) ? rowsDataset(data) : (data as Dataset);
-  if (!Object.hasOwn(tasks, data))
-    throw new UserError(`task: unknown task "${data}"; expected one of ${Object.keys(tasks).join(', ')}`);
-  return worldDataset(data as TaskName, split, seed);
-}
-
-function toRewards(given: RewardFuncs): Record<string, RewardFunction> {
-  if (typeof given === 'object' && !Array.isArray(given))
-    return { ...(given as Record<string, RewardFunction>) };
-  const list = (Array.isArray(given) ? given : [given]) as (string | RewardFunction)[];
-  const rewards: Record<string, RewardFunction> = {};
-  for (const [i, f] of list.entries()) {
-    const name = typeof f === 'string' ? f : f.name || `reward_${i + 1}`;
-    if (Object.hasOwn(rewards, name))
-      throw new UserError(`reward_funcs: "${name}" is there twice; give the functions different names.`);
-    rewards[name] = typeof f === 'string' ? rewardFunction(f) : f;
-  }
-  return rewards;
 }

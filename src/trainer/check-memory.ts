@@ -1,0 +1,30 @@
+/** Refuses a run for which the device has no room, before anything of it is allocated. */
+import type { Dataset } from '../data/dataset.ts';
+import { evaluationPromptsPerRun } from '../data/evaluate.ts';
+import { UserError } from '../errors.ts';
+import type { ResolvedConfig } from '../papo/config.ts';
+import { roundUp } from '../policy/layout.ts';
+import { planRunOnDevice, refusal } from '../policy/memory.ts';
+import type { Policy } from '../policy/policy.ts';
+
+/** Prompts of a dataset are taken to be about as long as its first ones. */
+const shownRows = 32;
+
+/** Throws a UserError with what the run needs, what there is, and what would fit. */
+export async function checkMemory(
+  policy: Policy,
+  config: ResolvedConfig,
+  train: Dataset,
+  heldOut: Dataset | null,
+): Promise<void> {
+  const first = async (data: Dataset) =>
+    Promise.all(Array.from({ length: Math.min(shownRows, data.size) }, (_, i) => data.row(i)));
+  const rows = [...(await first(train)), ...(heldOut ? await first(heldOut) : [])];
+  const lengths = rows.map((row) => policy.text.buildPrompt(row.prompt).length);
+  const prefixLengths = [roundUp(Math.max(...lengths), config.pad_to_multiple_of ?? 8)];
+  const prompts = Math.min(evaluationPromptsPerRun, config.num_eval_samples);
+  const evaluation = { prompts, group: 1, maxTokens: config.max_completion_length };
+  const run = { prefixLengths, ...(heldOut && { evaluation }) };
+  const refused = refusal(await planRunOnDevice(policy.config, config, run, policy.device));
+  if (refused) throw new UserError(refused);
+}
