@@ -10,6 +10,7 @@ import {
 } from '../papo/config.ts';
 import { findPreset, PRESET_NAMES, PRESETS } from '../papo/presets.ts';
 import type { Settings } from '../papo/settings.ts';
+import { rewardFunctions } from '../rewards/rewards.ts';
 import type { Catalogue, Problem, RunRequest, Validation } from './protocol.ts';
 
 /**
@@ -38,8 +39,16 @@ export function catalogue(): Catalogue {
     }),
     presets: PRESET_NAMES.map((name) => ({ name, source: PRESETS[name].source })),
     tasks: (Object.keys(tasks) as TaskName[]).map((name) => ({ name, meaning: describeTask(name) })),
+    rewards: Object.keys(rewardFunctions).map((name) => ({ name, meaning: rewardMeanings[name] ?? '' })),
   };
 }
+
+const rewardMeanings: Readonly<Record<string, string>> = {
+  exact_match: '1 where the completion, or its \\boxed{…}, is the answer to the letter',
+  numeric: '1 where the number answered is the answer’s; nothing where the answer is no number',
+  format: '1 where the completion is <think> … </think> \\boxed{…} and nothing else',
+  boxed_answer: '1 where the last \\boxed{…} holds the answer',
+};
 
 const isTexts = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((entry) => typeof entry === 'string');
@@ -55,7 +64,7 @@ function describeTask(name: TaskName): string {
 export type Checked = { readonly config?: ResolvedConfig; readonly validation: Validation };
 
 /** The settings of a request, or its problems by field. */
-export function check({ preset, task, settings }: RunRequest): Checked {
+export function check({ preset, task, settings, rewards, rewardCode }: RunRequest): Checked {
   const given = Object.fromEntries(Object.entries(settings).map(([name, text]) => [name, readValue(text)]));
   const own = findPreset(preset)?.settings ?? {};
   const base = Object.fromEntries(Object.entries(pageSettings).filter(([name]) => !Object.hasOwn(own, name)));
@@ -64,6 +73,11 @@ export function check({ preset, task, settings }: RunRequest): Checked {
     problems.push({
       field: 'task',
       message: `expected one of ${Object.keys(tasks).join(', ')}, got "${task}".`,
+    });
+  if (rewards?.length === 0 && !rewardCode)
+    problems.push({
+      field: 'rewards',
+      message: 'expected at least one reward function, built in or your own.',
     });
   const attempt = (input: Record<string, unknown>): ResolvedConfig | undefined => {
     try {

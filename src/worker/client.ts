@@ -1,5 +1,6 @@
 /** The page's side of the worker. */
-import { proxy, type Remote, wrap } from 'comlink';
+import { proxy, type Remote, transfer, wrap } from 'comlink';
+import { randomId } from '../store/random-id.ts';
 import type { TrainingService } from './protocol.ts';
 
 export interface Client {
@@ -8,20 +9,44 @@ export interface Client {
   terminate(): void;
 }
 
-/** Starts the worker. `onCrash` hears of what no call can report: a worker that does not load, or breaks down. */
+/** Starts the worker. `onCrash` hears, once, of what no call can report: a worker that does not load, or breaks down. */
 export function startWorker(onCrash: (message: string) => void): Client {
-  const worker = new Worker(new URL('./worker.ts', import.meta.url), {
-    type: 'module',
-    name: 'papo-trainer',
-  });
+  const name = `papo-trainer ${randomId()}`;
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name });
+  const over = new AbortController();
+  const crash = (message: string) => {
+    if (!over.signal.aborted) onCrash(message);
+    over.abort();
+  };
   worker.addEventListener('error', (event) => {
-    onCrash(event.message || 'the worker script could not be loaded');
+    crash(event.message || 'the worker script could not be loaded');
   });
-  worker.addEventListener('messageerror', () =>
-    onCrash('a message between page and worker could not be read'),
+  worker.addEventListener('messageerror', () => crash('a message between page and worker could not be read'));
+  const service = wrap<TrainingService>(worker);
+  watch(name, service, over.signal).then(
+    () => crash('it ended without a word, as it does when memory runs out'),
+    () => undefined,
   );
-  return { service: wrap<TrainingService>(worker), terminate: () => worker.terminate() };
+  return {
+    service,
+    terminate: () => {
+      over.abort();
+      worker.terminate();
+    },
+  };
+}
+
+/** Resolves when the worker that holds the lock `name` is gone; rejects where that cannot be told. */
+async function watch(name: string, service: Remote<TrainingService>, signal: AbortSignal): Promise<void> {
+  const { locks } = navigator as Partial<Navigator>;
+  // Once it answers it has asked for its lock.
+  await service.catalogue();
+  const held = (await locks?.query())?.held?.some((lock) => lock.name === name);
+  if (!locks || !held) throw new Error('no lock to wait for');
+  await locks.request(name, { signal }, () => undefined);
 }
 
 /** Marks a function of the page as one that the worker may call. */
-export const callback = <A extends unknown[]>(f: (...args: A) => void) => proxy(f);
+export const callback = <A extends unknown[], R>(f: (...args: A) => R) => proxy(f);
+/** Hands a port over to the worker. */
+export const handOver = (port: MessagePort) => transfer(port, [port]);

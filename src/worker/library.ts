@@ -35,12 +35,13 @@ export class Library {
     return (await this.runs.list()).map(({ id, info, checkpoints, bytes, isOpenElsewhere }) => {
       const text = (key: string) =>
         typeof info.origin[key] === 'string' ? (info.origin[key] as string) : '';
+      // Nobody writes to it, so it does not run: its tab was closed, or crashed.
+      const isCutOff = info.state === 'running' && !isOpenElsewhere && id !== current;
       return {
         id,
         name: info.name,
         createdAt: info.createdAt,
-        // Nobody writes to it, so it does not run: its tab was closed, or crashed.
-        state: info.state === 'running' && !isOpenElsewhere && id !== current ? 'stopped' : info.state,
+        state: isCutOff ? 'stopped' : info.state,
         step: info.step,
         totalSteps: Number(info.origin.total_steps ?? info.settings.max_steps),
         bestMetric: info.bestMetric,
@@ -49,6 +50,8 @@ export class Library {
         bytes,
         isOpenElsewhere,
         isOpenHere: id === current,
+        isCutOff,
+        hasRewardCode: text('reward_code') !== '',
         model: text('model'),
         task: text('dataset_name') || text('task'),
       };

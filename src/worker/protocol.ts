@@ -18,6 +18,8 @@ export interface Catalogue {
   readonly settings: readonly SettingInfo[];
   readonly presets: readonly { readonly name: string; readonly source: string }[];
   readonly tasks: readonly { readonly name: string; readonly meaning: string }[];
+  /** Built-in reward functions. */
+  readonly rewards: readonly { readonly name: string; readonly meaning: string }[];
 }
 
 /** A run as the page asks for it. `settings` holds what the user changed, by TRL's name, as typed. */
@@ -52,6 +54,10 @@ export interface RunSummary {
   readonly isOpenElsewhere: boolean;
   /** It is the one that trains here, or trained last. */
   readonly isOpenHere: boolean;
+  /** Nobody stopped it and it did not fail: its tab was closed, or crashed. */
+  readonly isCutOff: boolean;
+  /** It needs the sandbox to go on. */
+  readonly hasRewardCode: boolean;
   readonly model: string;
   readonly task: string;
 }
@@ -106,7 +112,7 @@ export interface DatasetProblem {
 /** A file and its path inside what was dropped or picked. */
 export interface PickedFileView {
   readonly path: string;
-  readonly file: File;
+  readonly file: Blob;
 }
 
 /** What became of files given as a dataset. */
