@@ -1,4 +1,5 @@
 /** A process that saves, replaces and deletes checkpoints until it is killed, and says what is committed. */
+import { readdir } from 'node:fs/promises';
 
 import { openFolderRun } from '../../../src/store/folder-runs.ts';
 import type { Checkpoint } from '../../../src/store/run-store.ts';
@@ -9,6 +10,12 @@ export function numberedCheckpoint(step: number, write: number): Checkpoint {
   const tensors = new Map([1, 5000, 300, 20_000].map((size, i) => [`weights/${i}`, tensor(size)]));
   tensors.set('optimizer/m.0', tensor(700));
   return { step, state: { write }, tensors };
+}
+
+/** Everything that is not a run's own. */
+export async function leftovers(directory: string): Promise<string[]> {
+  const names = await readdir(directory);
+  return names.filter((name) => !/^(run\.json|log\.jsonl|run\.[\w-]+\.lock|checkpoint-\d+)$/.test(name));
 }
 
 /** Step 1 is replaced again and again, later steps come and go. */

@@ -174,15 +174,19 @@ describe('IndexedDB: a tab that is killed', () => {
 });
 
 /** The n-th write finds no room: as browsers tell it when they commit, or at once. */
-function fullAt(n: number, how: 'commit' | 'throw' | 'unexplained'): { hasHappened: boolean } {
+function fullAt(
+  n: number,
+  how: 'commit' | 'throw' | 'unexplained',
+  method: 'put' | 'add' = 'put',
+): { hasHappened: boolean } {
   const full = { hasHappened: false };
-  const put = store.put;
+  const write = store[method];
   let writes = 0;
-  vi.spyOn(store, 'put').mockImplementation(function (this: IDBObjectStore, ...args) {
-    if (++writes !== n) return put.apply(this, args);
+  vi.spyOn(store, method).mockImplementation(function (this: IDBObjectStore, ...args) {
+    if (++writes !== n) return write.apply(this, args);
     full.hasHappened = true;
     if (how === 'throw') throw new DOMException('Full.', 'QuotaExceededError');
-    const request = put.apply(this, args);
+    const request = write.apply(this, args);
     queueMicrotask(() => {
       if (how === 'unexplained') this.transaction.abort();
       else (this.transaction as unknown as { _abort(name: string): void })._abort('QuotaExceededError');
@@ -195,8 +199,11 @@ function fullAt(n: number, how: 'commit' | 'throw' | 'unexplained'): { hasHappen
 describe('IndexedDB: a full disk', () => {
   test('StorageFullError at any write; what was committed stays, and nothing of the new save', async () => {
     for (const how of ['commit', 'throw', 'unexplained'] as const) {
-      // An abort without a reason counts as a full disk where the browser says that there is no room.
-      vi.stubGlobal('navigator', { storage: { estimate: async () => ({ usage: 99_000, quota: 100_000 }) } });
+      // An abort without a reason counts as a full disk where the browser says that there is no room; else the reason
+      // counts alone.
+      const usage = how === 'unexplained' ? 99_000 : 0;
+      const quota = how === 'unexplained' ? 100_000 : 1e12;
+      vi.stubGlobal('navigator', { storage: { estimate: async () => ({ usage, quota }) } });
       let failures = 0;
       for (let n = 1; ; n++) {
         vi.stubGlobal('indexedDB', new IDBFactory());
@@ -221,6 +228,22 @@ describe('IndexedDB: a full disk', () => {
     }
   });
 
+  test('also for the log and the info, which stay as they were', async () => {
+    const run = await openRuns().create(runInfo);
+    const row = (step: number) => ({ step, kind: 'step' as const, metrics: {}, completions: [] });
+    await run.appendLog([row(1)]);
+    for (const how of ['commit', 'throw'] as const) {
+      fullAt(1, how, 'add');
+      await expect(run.appendLog([row(2), row(3)])).rejects.toThrow(StorageFullError);
+      fullAt(1, how, 'put');
+      await expect(run.writeInfo({ ...runInfo, step: 9 })).rejects.toThrow(StorageFullError);
+      vi.restoreAllMocks();
+    }
+    expect(await run.readLog()).toEqual([row(1)]);
+    expect(await run.info()).toEqual(runInfo);
+    await run.close();
+  });
+
   test('an abort is no full disk where there is room', async () => {
     vi.stubGlobal('navigator', { storage: { estimate: async () => ({ usage: 0, quota: 1e12 }) } });
     const run = await openRuns().create(runInfo);
@@ -231,6 +254,19 @@ describe('IndexedDB: a full disk', () => {
     expect(await orphans()).toEqual([]);
     await run.close();
   });
+});
+
+test('IndexedDB: a tensor takes its own bytes, not those of the buffer that it is a view of', async () => {
+  const run = await openRuns().create(runInfo);
+  await run.saveCheckpoint(awkwardCheckpoint(2));
+  const all = (await entries(raw())) as [string[], Uint8Array][];
+  const payload = all.filter(([key]) => key[0] === 'payload').map(([, value]) => value);
+  expect(payload.length).toBeGreaterThan(8);
+  for (const { buffer, byteLength } of payload) {
+    expect(buffer).not.toBeInstanceOf(SharedArrayBuffer);
+    expect(buffer.byteLength).toBe(byteLength);
+  }
+  await run.close();
 });
 
 describe('IndexedDB: several runs', () => {
