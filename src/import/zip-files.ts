@@ -121,8 +121,8 @@ async function readDirectory(
   return files;
 }
 
-/** The entry's bytes. The directory's size bounds what is allocated; checkEntry has bounded that. */
-async function unpack(entry: FileEntry, where: string): Promise<Uint8Array<ArrayBuffer>> {
+/** The entry's content, as a Blob, which a browser may hold on disk. No more than its claimed size is ever kept. */
+async function unpack(entry: FileEntry, where: string): Promise<Blob> {
   const here = `${where}: "${entry.filename}"`;
   const pieces: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
@@ -149,13 +149,7 @@ async function unpack(entry: FileEntry, where: string): Promise<Uint8Array<Array
   if (size !== entry.uncompressedSize) {
     throw new UserError(`${here} unpacks to ${size} bytes, but claims ${entry.uncompressedSize}.`);
   }
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.byteLength;
-  }
-  return bytes;
+  return new Blob(pieces);
 }
 
 /**
@@ -182,7 +176,7 @@ export async function openZip(
     names: [...entries.keys()].filter((name) => !isClutter(name)),
     async open(name) {
       const entry = entries.get(name);
-      return entry ? new Blob([await unpack(entry, where)]) : null;
+      return entry ? await unpack(entry, where) : null;
     },
   };
 }
