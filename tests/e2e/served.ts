@@ -21,6 +21,8 @@ export interface Served {
   readonly url: string;
   /** The same files without any. */
   readonly plainUrl: string;
+  /** What reached either server so far: addresses, those of web sockets too. */
+  readonly arrived: string[];
   close(): Promise<void>;
 }
 
@@ -33,6 +35,7 @@ export async function serve(pages: readonly string[]): Promise<Served> {
     build: { outDir, emptyOutDir: true, rolldownOptions: { input } },
   });
   const server = await preview({ root, logLevel: 'warn', build: { outDir }, preview: { port: 0 } });
+  const arrived: string[] = [];
   const plain = createServer((request, response) => {
     const { pathname } = new URL(request.url!, 'http://localhost');
     const file = join(outDir, pathname.endsWith('/') ? `${pathname}index.html` : pathname);
@@ -41,7 +44,12 @@ export async function serve(pages: readonly string[]): Promise<Served> {
     createReadStream(file).pipe(response);
   });
   await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
+  for (const listening of [server.httpServer, plain]) {
+    listening.on('request', ({ url }) => arrived.push(url!));
+    listening.on('upgrade', ({ url }) => arrived.push(url!));
+  }
   return {
+    arrived,
     url: server.resolvedUrls!.local[0],
     plainUrl: `http://127.0.0.1:${(plain.address() as AddressInfo).port}/`,
     async close() {
