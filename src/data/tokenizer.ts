@@ -120,7 +120,7 @@ export class TextProcessor {
   /** The id of one token of the vocabulary. */
   tokenId(token: string): number {
     const id = this.#tokenizer.token_to_id(token);
-    if (id === undefined) throw new UserError(`tokenizer.json: the vocabulary has no token "${token}"`);
+    if (id === undefined) throw new UserError(`tokenizer.json: the vocabulary has no token ${show(token)}`);
     return id;
   }
 
@@ -215,7 +215,8 @@ function attempt<T>(what: string, work: () => T): T {
     return work();
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new UserError(`${what}: ${(error instanceof Error && error.message) || String(error)}`);
+    const reason = (error instanceof Error && error.message) || String(error);
+    throw new UserError(`${what}: ${reason.slice(0, 300)}`);
   }
 }
 

@@ -1,5 +1,5 @@
 import { UserError } from '../errors.ts';
-import { decodeUtf8, isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from './json.ts';
+import { decodeUtf8, isJsonObject, type JsonObject, type JsonValue, parseJsonObject, show } from './json.ts';
 import { floatTensor, isFloat, readSafetensors, toFloat32, writeSafetensors } from './safetensors.ts';
 
 /** A place that holds a model's files: a web folder, a disk folder, an archive. */
@@ -46,8 +46,8 @@ const sideFiles = [
 
 /** Throws UserError unless `name` is a bare file name, which cannot leave the folder. */
 export function checkFileName(name: string, where: string): void {
-  if (name === '' || name === '.' || name === '..' || /[/\\\0]/.test(name)) {
-    throw new UserError(`${where}: "${name}" is no plain file name.`);
+  if (name === '' || name === '.' || name === '..' || name.length > 255 || /[/\\\0]/.test(name)) {
+    throw new UserError(`${where}: ${show(name)} is no plain file name.`);
   }
 }
 
@@ -87,7 +87,7 @@ function addWeights(
   const tensors = readSafetensors(bytes, where);
   for (const tensor of tensors.values()) {
     if (folder.weights.has(tensor.name)) {
-      throw new UserError(`${where}: tensor "${tensor.name}" is in an earlier file too.`);
+      throw new UserError(`${where}: tensor ${show(tensor.name)} is in an earlier file too.`);
     }
     if (isFloat(tensor.dtype)) {
       folder.weights.set(tensor.name, { shape: tensor.shape, data: toFloat32(tensor) });
@@ -104,7 +104,8 @@ function readWeightMap(bytes: Uint8Array, where: string): Map<string, string> {
   if (!isJsonObject(map)) throw new UserError(`${where}: weight_map is missing or no object.`);
   const files = new Map<string, string>();
   for (const [tensor, file] of Object.entries(map)) {
-    if (typeof file !== 'string') throw new UserError(`${where}: weight_map["${tensor}"] is no file name.`);
+    if (typeof file !== 'string')
+      throw new UserError(`${where}: weight_map[${show(tensor)}] is no file name.`);
     checkFileName(file, where);
     files.set(tensor, file);
   }
@@ -131,14 +132,14 @@ async function loadWeights(
     for (const [tensor, file] of weightMap) {
       if (file === shard && !names.has(tensor)) {
         throw new UserError(
-          `${files.where}: ${shard} lacks tensor "${tensor}", which ${indexFile} says is there.`,
+          `${files.where}: ${shard} lacks tensor ${show(tensor)}, which ${indexFile} says is there.`,
         );
       }
     }
     for (const name of names) {
       if (weightMap.get(name) !== shard) {
         throw new UserError(
-          `${files.where}: ${shard} holds tensor "${name}", which ${indexFile} does not put there.`,
+          `${files.where}: ${shard} holds tensor ${show(name)}, which ${indexFile} does not put there.`,
         );
       }
     }
