@@ -151,7 +151,8 @@ export async function readDataset(
   options: DatasetOptions,
 ): Promise<DatasetReport> {
   const blobs = 'names' in source ? source : await pickedBlobs(source);
-  const names = new Set(blobs.names);
+  const listed = new Set(blobs.names);
+  const names = { has: (name: string) => blobs.has?.(name) ?? listed.has(name) };
   const findings = new Findings(options);
   const columns = new Set<string>();
   const good: GoodRow[] = [];

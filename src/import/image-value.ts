@@ -11,7 +11,7 @@ export type ImageSource =
 /** Where paths are looked up: beside the data file first, then from the top. */
 export interface ImageFolder {
   readonly blobs: NamedBlobs;
-  readonly names: ReadonlySet<string>;
+  readonly names: { has(name: string): boolean };
   /** The data file's folder: ends in `/`, or is empty. */
   readonly folder: string;
 }

@@ -6,6 +6,8 @@ export interface NamedBlobs {
   readonly where: string;
   /** Paths with `/` between parts, none of which can leave the place. */
   readonly names: readonly string[];
+  /** Whether `open` finds this; default: whether it is one of `names`. For places too large to be listed. */
+  has?(name: string): boolean;
   /** null when there is no such file. Throws UserError when it cannot be read. */
   open(name: string): Promise<Blob | null>;
 }

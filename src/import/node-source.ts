@@ -1,9 +1,9 @@
 /** A dataset or a model on disk, for the command line: a file, a zip or a folder, opened lazily. */
-import { openAsBlob } from 'node:fs';
+import { openAsBlob, statSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { UserError } from '../errors.ts';
-import { isClutter, type NamedBlobs } from './named-blobs.ts';
+import { checkPath, isClutter, type NamedBlobs } from './named-blobs.ts';
 import { looksLikeZip, openZip } from './zip-files.ts';
 
 const mostFiles = 200_000;
@@ -39,6 +39,29 @@ function folderBlobs(root: string, names: string[]): NamedBlobs {
   };
 }
 
+/** A file and what lies beside and below it, which is looked up by name: its folder may be large. */
+function besideFile(full: string, where: string): NamedBlobs {
+  const at = (name: string) => join(dirname(full), ...name.split('/'));
+  const has = (name: string) => {
+    try {
+      checkPath(name, where);
+      return statSync(at(name)).isFile();
+    } catch {
+      // Missing, unreadable, or no name that a disk takes.
+      return false;
+    }
+  };
+  return {
+    where,
+    names: [basename(full)],
+    has,
+    async open(name) {
+      checkPath(name, where);
+      return has(name) ? await openFile(at(name)) : null;
+    },
+  };
+}
+
 export interface NodeSource {
   readonly blobs: NamedBlobs;
   /** The data file that was named, where a file was: its images lie beside it. */
@@ -58,9 +81,7 @@ export async function openPath(path: string): Promise<NodeSource> {
     }
     const blob = await openFile(full);
     if (await looksLikeZip(blob)) return { blobs: await openZip(blob, path) };
-    const names: string[] = [];
-    await walk(dirname(full), dirname(full), names);
-    return { blobs: { ...folderBlobs(dirname(full), names), where: path }, dataFiles: [basename(full)] };
+    return { blobs: besideFile(full, path), dataFiles: [basename(full)] };
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new UserError(`${path} could not be read: ${reason(error)}`);

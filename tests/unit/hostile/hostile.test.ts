@@ -353,6 +353,6 @@ describe('in all', () => {
 
   afterAll(() => {
     // Kilobytes. What the files claim goes into terabytes.
-    expect(process.resourceUsage().maxRSS - startRss).toBeLessThan(1_200_000);
+    expect(process.resourceUsage().maxRSS - startRss).toBeLessThan(700_000);
   });
 });

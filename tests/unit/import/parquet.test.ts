@@ -34,6 +34,9 @@ describe('openPath', () => {
     expect([report.rows, report.good]).toEqual([6, 6]);
     const all = await openPath(folder);
     expect((await readDataset(all.blobs, { decodeImage })).rows).toBe(36);
+    const outside = await openPath('tests/unit/import/data.ts');
+    expect(outside.blobs.has?.('parquet/polars.parquet')).toBe(true);
+    await expect(outside.blobs.open('../hostile/harness.ts')).rejects.toThrow(/"\.\."/);
     await expect(openPath(`${folder}/none.jsonl`)).rejects.toThrow(/There is no/);
   });
 });
