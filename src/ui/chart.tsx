@@ -1,7 +1,7 @@
 import { useEffect, useRef, useSyncExternalStore } from 'react';
 import uPlot from 'uplot';
 import { short } from './format.ts';
-import type { History } from './state.ts';
+import type { History } from './history.ts';
 
 export interface Series {
   readonly column: string;

@@ -1,6 +1,6 @@
 import { Chart, type Series } from './chart.tsx';
 import { short } from './format.ts';
-import type { History } from './state.ts';
+import type { History } from './history.ts';
 
 interface Curve {
   readonly title: string;
@@ -72,12 +72,20 @@ const curves: readonly Curve[] = [
 /** Steps in the table beside the curves. */
 const tableRows = 10;
 
-export function Curves({ history }: { history: History }) {
+/** `name`: of a kept run that is shown instead of the one at hand. */
+export function Curves({ history, name, onClose }: { history: History; name?: string; onClose: () => void }) {
   const all = curves.flatMap(({ title, series }) => series.map((s) => ({ ...s, title })));
   const rows = history.steps.map((step, i) => ({ step, i })).slice(-tableRows);
   return (
     <section className="panel curves" aria-labelledby="curves-title">
-      <h2 id="curves-title">Curves</h2>
+      <div className="title-row">
+        <h2 id="curves-title">{name === undefined ? 'Curves' : `Curves of the kept run “${name}”`}</h2>
+        {name !== undefined && (
+          <button type="button" onClick={onClose}>
+            Back to the run at hand
+          </button>
+        )}
+      </div>
       <div className="chart-grid">
         {curves.map((curve) => (
           <Chart key={curve.title} {...curve} history={history} />

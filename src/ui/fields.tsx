@@ -6,6 +6,8 @@ interface FieldProps {
   hint?: string;
   problem?: string;
   disabled?: boolean;
+  inputMode?: 'decimal' | 'text';
+  type?: 'text' | 'password';
   /** Short remarks beside the label. */
   tags?: readonly string[];
   onChange: (value: string) => void;
@@ -51,7 +53,8 @@ export function TextField(field: FieldProps) {
         id={id}
         value={draft}
         disabled={field.disabled}
-        inputMode="decimal"
+        type={field.type}
+        inputMode={field.inputMode ?? 'decimal'}
         autoComplete="off"
         spellCheck={false}
         aria-describedby={describedBy}
@@ -62,6 +65,47 @@ export function TextField(field: FieldProps) {
         }}
       />
       <Notes id={id} {...field} />
+    </div>
+  );
+}
+
+/** A box to tick, with its words beside it. */
+export function CheckField({
+  label,
+  hint,
+  checked,
+  disabled,
+  invalid = false,
+  isCode = false,
+  onChange,
+}: {
+  label: string;
+  hint?: string;
+  checked: boolean;
+  disabled?: boolean;
+  invalid?: boolean;
+  /** The label is a name of the program's. */
+  isCode?: boolean;
+  onChange: (checked: boolean) => void;
+}) {
+  const id = useId();
+  return (
+    <div className="check">
+      <input
+        id={id}
+        type="checkbox"
+        checked={checked}
+        disabled={disabled}
+        aria-invalid={invalid}
+        aria-describedby={hint === undefined ? undefined : `${id}-hint`}
+        onChange={({ target }) => onChange(target.checked)}
+      />
+      <label htmlFor={id}>{isCode ? <code>{label}</code> : label}</label>
+      {hint !== undefined && (
+        <p className="hint" id={`${id}-hint`}>
+          {hint}
+        </p>
+      )}
     </div>
   );
 }

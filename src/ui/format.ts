@@ -1,5 +1,7 @@
 /** Numbers as people read them. */
 
+const minus = (text: string) => text.replace('-', '−');
+
 /** 0.4234 → "42 %". */
 export const percent = (share: number, digits = 0) => `${(100 * share).toFixed(digits)} %`;
 
@@ -31,4 +33,18 @@ export function count(value: number): string {
   return Math.round(value).toLocaleString('en');
 }
 
-const minus = (text: string) => text.replace('-', '−');
+/** "48.2 MB". */
+export function bytes(value: number): string {
+  if (value < 1e3) return `${value} B`;
+  const [size, unit] = value < 1e6 ? [1e3, 'kB'] : value < 1e9 ? [1e6, 'MB'] : [1e9, 'GB'];
+  return `${(value / size).toFixed(value / size >= 100 ? 0 : 1)} ${unit}`;
+}
+
+/** "19:25:02" today; "22 Nov, 19:25" on any other day. */
+export function when(milliseconds: number): string {
+  const date = new Date(milliseconds);
+  const isToday = date.toDateString() === new Date().toDateString();
+  return isToday
+    ? date.toLocaleTimeString('en-GB')
+    : date.toLocaleString('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+}

@@ -1,12 +1,13 @@
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
+import { parseLink } from './link.ts';
 import { Session } from './session.ts';
 import 'uplot/dist/uPlot.min.css';
 import './style.css';
 
 const model = new URLSearchParams(location.search).get('model') ?? 'models/papo-nano/';
-const session = new Session(new URL(model, document.baseURI).href);
+const session = new Session(new URL(model, document.baseURI).href, parseLink(location));
 void session.open();
 createRoot(document.getElementById('root')!).render(
   <StrictMode>

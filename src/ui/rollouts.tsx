@@ -34,7 +34,7 @@ export function Rollouts({ groups, step }: { groups: readonly GroupView[]; step:
   );
 }
 
-const dependency = {
+const dependency: Readonly<Record<string, string>> = {
   low: 'the text gives the answer mostly away',
   medium: 'the text hints at an answer',
   high: 'only the image tells',
@@ -58,8 +58,18 @@ function Group({ group }: { group: GroupView }) {
       <div className="text">
         <h3>{group.prompt}</h3>
         <p className="hint">
-          Right answer: <b>{group.answer}</b>. Vision dependency {group.visionDependency}:{' '}
-          {dependency[group.visionDependency]}.
+          {group.answer !== null && (
+            <>
+              Right answer: <b>{group.answer}</b>.{' '}
+            </>
+          )}
+          {group.visionDependency !== undefined && (
+            <>
+              Vision dependency {group.visionDependency}
+              {Object.hasOwn(dependency, group.visionDependency) && `: ${dependency[group.visionDependency]}`}
+              .
+            </>
+          )}
         </p>
         {group.completions.length > 0 && <Completions completions={group.completions} />}
       </div>

@@ -1,6 +1,7 @@
 import type { DeviceChoice } from '../worker/protocol.ts';
 import { Select } from './fields.tsx';
-import { count } from './format.ts';
+import { Files } from './files.tsx';
+import { count, when } from './format.ts';
 import { RunProgress } from './run-progress.tsx';
 import type { Session } from './session.ts';
 import { isGoing, problemOf, type State } from './state.ts';
@@ -11,6 +12,9 @@ const devices: readonly { value: DeviceChoice; label: string }[] = [
   { value: 'cpu', label: 'cpu' },
 ];
 
+/** Marks imported datasets among the tasks. */
+const own = 'dataset:';
+
 /** What to train and on what, the buttons, and how far it is. */
 export function RunPanel({ session, state }: { session: Session; state: State }) {
   const { catalogue, form, loaded, validation, pending } = state;
@@ -18,6 +22,7 @@ export function RunPanel({ session, state }: { session: Session; state: State })
   const busy = pending !== undefined || state.loading !== undefined;
   const preset = catalogue?.presets.find(({ name }) => name === form.preset);
   const task = catalogue?.tasks.find(({ name }) => name === form.task);
+  const dataset = state.datasets.find(({ id }) => id === form.dataset);
   const start = async (begin: () => Promise<boolean>) => {
     if (!(await begin())) focusFirstProblem();
   };
@@ -35,12 +40,21 @@ export function RunPanel({ session, state }: { session: Session; state: State })
         />
         <Select
           label="Task"
-          value={form.task}
-          options={(catalogue?.tasks ?? [{ name: form.task }]).map(({ name }) => ({ value: name }))}
+          value={form.dataset === undefined ? form.task : own + form.dataset}
+          options={[
+            ...(catalogue?.tasks ?? [{ name: form.task }]).map(({ name }) => ({ value: name })),
+            ...state.datasets.map(({ id, name }) => ({ value: own + id, label: `your data: ${name}` })),
+          ]}
           disabled={going || !catalogue || !loaded}
-          hint={task?.meaning}
+          hint={dataset ? `${dataset.good} rows, one in eight of them held out` : task?.meaning}
           problem={problemOf(validation, 'task')}
-          onChange={(value) => void session.choose({ task: value })}
+          onChange={(value) =>
+            void session.choose(
+              value.startsWith(own)
+                ? { dataset: value.slice(own.length) }
+                : { task: value, dataset: undefined },
+            )
+          }
         />
         <Select
           label="Device"
@@ -51,6 +65,7 @@ export function RunPanel({ session, state }: { session: Session; state: State })
           onChange={(value) => void session.choose({ device: value as DeviceChoice })}
         />
       </div>
+      <Files session={session} state={state} />
       {loaded && (
         <p className="loaded">
           <strong>{loaded.model}</strong>, {count(loaded.parameters)} parameters
@@ -75,7 +90,7 @@ export function RunPanel({ session, state }: { session: Session; state: State })
         </button>
         {state.run === 'paused' ? (
           <button type="button" disabled={busy} onClick={() => void session.resume()}>
-            Resume
+            Go on
           </button>
         ) : (
           <button
@@ -96,8 +111,20 @@ export function RunPanel({ session, state }: { session: Session; state: State })
         <button type="button" disabled={!going || pending === 'stop'} onClick={() => void session.stop()}>
           Stop
         </button>
+        <button
+          type="button"
+          disabled={!going || busy || !state.keptId}
+          onClick={() => void session.saveNow()}
+        >
+          Save now
+        </button>
       </div>
       <RunProgress state={state} />
+      {state.saved && (
+        <p className="hint" data-testid="saved">
+          Checkpoint of step {state.saved.step} saved at {when(state.saved.at)}.
+        </p>
+      )}
     </section>
   );
 }

@@ -8,13 +8,14 @@ const causes = [
   { key: 'format', label: 'format' },
 ] as const;
 
-/** Held-out accuracy before training and now, and what goes wrong. */
-export function Score({ heldOut }: { heldOut: readonly HeldOut[] }) {
+/** Held-out accuracy before training and now, and what goes wrong. `name`: of a kept run that is shown instead. */
+export function Score({ heldOut, name }: { heldOut: readonly HeldOut[]; name?: string }) {
   const before = heldOut[0];
   const now = heldOut.length > 1 ? heldOut[heldOut.length - 1] : undefined;
   return (
     <section className="panel score" aria-labelledby="score-title">
       <h2 id="score-title">Held-out accuracy</h2>
+      {name !== undefined && <p className="hint">of the kept run “{name}”</p>}
       <p className="big" data-testid="score">
         <Figure label="before training" value={before} />
         <span className="arrow" aria-hidden="true">
@@ -25,18 +26,18 @@ export function Score({ heldOut }: { heldOut: readonly HeldOut[] }) {
       {before ? (
         <>
           <p className="hint">
-            {before.questions} questions that training never sees, answered once each by sampling. First error
-            by cause:
+            {before.questions} questions that training never sees, answered once each by sampling.
+            {before.shares && ' First error by cause:'}
           </p>
           <Causes label="before" heldOut={before} />
           {now && <Causes label="now" heldOut={now} />}
-          <ul className="key">
+          <ul className="key" hidden={!before.shares}>
             {causes.map(({ key, label }) => (
               <li key={key}>
                 <span className={`swatch ${key}`} aria-hidden="true" /> {label}{' '}
                 <b>
-                  {percent(before.shares[key])}
-                  {now && ` → ${percent(now.shares[key])}`}
+                  {percent(before.shares?.[key] ?? 0)}
+                  {now?.shares && ` → ${percent(now.shares[key])}`}
                 </b>
               </li>
             ))}
@@ -68,14 +69,15 @@ function Figure({ label, value }: { label: string; value: HeldOut | undefined })
   );
 }
 
-function Causes({ label, heldOut }: { label: string; heldOut: HeldOut }) {
-  const words = causes.map(({ key, label: name }) => `${name} ${percent(heldOut.shares[key])}`).join(', ');
+function Causes({ label, heldOut: { shares } }: { label: string; heldOut: HeldOut }) {
+  if (!shares) return null;
+  const words = causes.map(({ key, label: name }) => `${name} ${percent(shares[key])}`).join(', ');
   return (
     <div className="causes">
       <span>{label}</span>
       <div className="stack" role="img" aria-label={`${label}: ${words}`}>
         {causes.map(({ key }) => {
-          const share = heldOut.shares[key];
+          const share = shares[key];
           return share > 0 ? (
             <span key={key} className={key} style={{ flexGrow: share }} title={`${key} ${percent(share)}`}>
               {share >= 0.08 && percent(share)}

@@ -1,18 +1,53 @@
 /** The page's state and what a user can do, as a store for React. The worker does the work. */
-import { type Client, callback, startWorker } from '../worker/client.ts';
-import { type DeviceChoice, LIVE_SETTINGS, type RunEvent } from '../worker/protocol.ts';
-import { cleared, type Form, initialState, isGoing, type State, withEvent } from './state.ts';
+import { svgToPng } from '../export/curve-page.ts';
+import type { PickedFile } from '../import/picked-files.ts';
+import { openSandbox } from '../rewards/sandbox/page.ts';
+import type { Sandbox } from '../rewards/sandbox/protocol.ts';
+import { type Client, callback, handOver, startWorker } from '../worker/client.ts';
+import { LIVE_SETTINGS, type RunEvent } from '../worker/protocol.ts';
+import { type Core, messageOf } from './core.ts';
+import { FilesIn } from './files-in.ts';
+import { HandOver } from './hand-over.ts';
+import { Kept } from './kept.ts';
+import type { LinkRequest } from './link.ts';
+import { cleared, type Form, initialState, isGoing, requestOf, type State, withEvent } from './state.ts';
 
-export class Session {
-  private state: State = initialState;
+export class Session implements Core {
+  state: State = initialState;
+  readonly kept = new Kept(this);
+  readonly handOver = new HandOver(this);
+  readonly files = new FilesIn(
+    this,
+    async (files) => {
+      this.model = files;
+      await this.load();
+    },
+    (dataset) => this.choose({ dataset }),
+  );
+  /** Each warning is shown once. */
+  private readonly dismissed = new Set<string>();
   private readonly listeners = new Set<() => void>();
   private client: Client;
+  private sandbox?: Promise<Sandbox>;
   private frame = 0;
   /** Only the answer to the last question asked is of interest. */
   private validations = 0;
+  /** Runs begun; events of earlier ones come too late. */
+  private begun = 0;
 
-  constructor(private readonly modelUrl: string) {
+  /** `model`: the folder's address, or the files that the user gave. */
+  constructor(
+    private model: string | PickedFile[],
+    private readonly link?: LinkRequest,
+  ) {
     this.client = this.newClient();
+    document.addEventListener('visibilitychange', () => {
+      void this.service.setVisible(!document.hidden);
+    });
+  }
+
+  get service(): Client['service'] {
+    return this.client.service;
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -22,31 +57,34 @@ export class Session {
 
   readonly snapshot = (): State => this.state;
 
-  /** Asks the worker what there is to choose from, and loads the model. */
+  /** Asks the worker what there is to choose from, applies the link, and loads the model. */
   async open(): Promise<void> {
     await this.guarded(async () => {
       this.set({ loading: { message: 'Starting the worker', fraction: 0 } });
-      const catalogue = await this.client.service.catalogue();
+      const catalogue = await this.service.catalogue();
       this.set({ catalogue });
+      if (this.link) this.follow(this.link);
+      await this.connect();
       await this.validate();
+      void this.kept.refresh();
       await this.load();
+      this.set({ datasets: await this.service.datasets() });
     });
   }
 
-  /** Starts over with a new worker after a failure. */
+  /** Starts over with a new worker after a failure to load. */
   async reopen(): Promise<void> {
-    this.client.terminate();
-    this.client = this.newClient();
-    this.set({ error: undefined, run: 'none', pending: undefined, loaded: undefined, activity: undefined });
-    await this.open();
+    this.renew();
+    this.set({ error: undefined, canResume: false, run: 'none' });
+    await this.reconnect();
   }
 
-  async choose(change: Partial<Pick<Form, 'preset' | 'task' | 'device'>>): Promise<void> {
+  async choose(change: Partial<Form>): Promise<void> {
     this.set({ form: { ...this.state.form, ...change } });
     await this.guarded(async () => {
-      if (change.preset !== undefined || change.task !== undefined) await this.validate();
-      if (change.task !== undefined) await this.showSamples();
       if (change.device !== undefined) await this.load();
+      else await this.validate();
+      if ('task' in change || 'dataset' in change) await this.showSamples();
     });
   }
 
@@ -60,99 +98,215 @@ export class Session {
       const isLive = LIVE_SETTINGS.some((live) => live === name);
       if (!isLive || !isGoing(this.state) || this.state.validation?.problems.length) return;
       const value = this.state.validation?.values[name];
-      if (value !== undefined) await this.client.service.setLive({ [name]: value });
+      if (value !== undefined) await this.service.setLive({ [name]: value });
     });
   }
 
   async resetSettings(): Promise<void> {
-    this.set({ form: { ...this.state.form, settings: {} } });
-    await this.guarded(() => this.validate());
+    await this.choose({ settings: {} });
   }
 
   /** Starts a run; with `steps` it pauses after so many. Resolves false where a setting is at fault. */
   async start(steps?: number): Promise<boolean> {
-    let accepted = false;
-    await this.guarded(async () => {
-      this.set({ pending: 'start' });
-      const { form } = this.state;
-      const request = { preset: form.preset, task: form.task, settings: form.settings };
-      const before = this.state;
-      this.set(cleared(this.state));
-      const onEvent = callback((event: RunEvent) => this.receive(event));
-      const validation = await this.client.service.start(request, onEvent, steps);
-      accepted = validation.problems.length === 0;
-      this.set(accepted ? { validation } : { ...before, validation, pending: undefined });
+    const { form } = this.state;
+    const accepted = await this.beginning(async () => {
+      this.set({ ...cleared(this.state), pending: 'start' });
+      if (form.codeIsOn) await this.needSandbox();
+      const validation = await this.service.start(requestOf(form), this.receiver(), steps);
+      this.set({ validation });
+      return validation.problems.length === 0;
     });
+    if (accepted) void this.kept.askOnce();
     return accepted;
+  }
+
+  /** Goes on with a kept run: from its last checkpoint, or from the one of `step`. One that goes on here ends first. */
+  async resumeRun(id: string, step?: number): Promise<void> {
+    if (isGoing(this.state)) await this.stop();
+    await this.beginning(async () => {
+      this.set({ pending: 'start' });
+      const run = (await this.service.runs()).find((one) => one.id === id);
+      if (run?.hasRewardCode) await this.needSandbox();
+      const from = { step: step ?? run?.step ?? 0, totalSteps: run?.totalSteps ?? 1 };
+      const progress = { ...from, stepsPerSecond: null, tokensPerSecond: null, secondsLeft: null };
+      this.set({ ...cleared(this.state), pending: 'start', keptId: id, progress });
+      await this.service.resumeRun(id, this.receiver(), step);
+      return true;
+    });
   }
 
   async pause(): Promise<void> {
     this.set({ pending: 'pause' });
-    await this.guarded(() => this.client.service.pause());
+    await this.guarded(async () => this.service.pause());
   }
 
   async resume(): Promise<void> {
-    await this.guarded(() => this.client.service.resume());
+    this.set({ error: undefined });
+    await this.guarded(async () => this.service.resume());
   }
 
   async step(): Promise<boolean> {
     if (!isGoing(this.state)) return this.start(1);
-    this.set({ pending: 'step' });
-    await this.guarded(() => this.client.service.step());
+    this.set({ pending: 'step', error: undefined });
+    await this.guarded(async () => this.service.step());
     return true;
   }
 
   async stop(): Promise<void> {
     this.set({ pending: 'stop' });
-    await this.guarded(() => this.client.service.stop());
+    await this.guarded(async () => this.service.stop());
+  }
+
+  async saveNow(): Promise<void> {
+    await this.guarded(async () => this.service.saveNow());
   }
 
   dismissError(): void {
-    this.set({ error: undefined });
+    this.set({ error: undefined, canResume: false });
+  }
+
+  dismissWarning(message: string): void {
+    this.dismissed.add(message);
+    this.set({ warnings: this.state.warnings.filter((warning) => warning !== message) });
+  }
+
+  set(change: Partial<State>): void {
+    this.state = { ...this.state, ...change };
+    this.notify();
+  }
+
+  async guarded(work: () => Promise<void>): Promise<void> {
+    const { client } = this;
+    try {
+      await work();
+    } catch (error) {
+      // A worker that broke down has said so itself.
+      if (client === this.client) this.fail(messageOf(error));
+    }
   }
 
   private newClient(): Client {
-    return startWorker((message) =>
-      this.fail(`The worker that trains broke down: ${message}. Load the model again to go on.`),
-    );
+    return startWorker((message) => void this.crashed(message));
+  }
+
+  /** Gives the worker what only the page can do. */
+  private async connect(): Promise<void> {
+    await this.service.setPainter(callback((svg: string) => svgToPng(svg)));
+    await this.service.setVisible(!document.hidden);
+  }
+
+  private renew(): void {
+    this.client.terminate();
+    void this.sandbox?.then((sandbox) => sandbox.close()).catch(() => undefined);
+    this.sandbox = undefined;
+    this.begun++;
+    this.client = this.newClient();
+    this.set({ pending: undefined, loaded: undefined, activity: undefined });
+  }
+
+  private async reconnect(): Promise<void> {
+    await this.guarded(async () => {
+      this.set({ catalogue: await this.service.catalogue() });
+      await this.connect();
+      await this.validate();
+      await this.load();
+      await this.kept.changed();
+    });
+  }
+
+  /** A new worker, with the same model: a run goes on from its last checkpoint with one click. */
+  private async crashed(reason: string): Promise<void> {
+    const { loaded, keptId } = this.state;
+    // One that did not get as far would break down again and again.
+    if (!loaded)
+      return this.fail(`The worker that trains broke down: ${reason}. Load the model again to go on.`);
+    const wasTraining = isGoing(this.state) || this.state.pending === 'start';
+    this.renew();
+    this.set({
+      run: wasTraining ? 'failed' : this.state.run,
+      canResume: wasTraining && keptId !== undefined,
+      error: `The worker that trains broke down: ${reason}. ${
+        wasTraining
+          ? 'A new one takes its place; nothing up to the last checkpoint is lost.'
+          : 'A new one takes its place; nothing is lost.'
+      }`,
+    });
+    await this.reconnect();
   }
 
   private async load(): Promise<void> {
-    this.set({
-      loaded: undefined,
-      error: undefined,
-      loading: { message: 'Loading', fraction: 0 },
-      run: 'none',
-    });
+    this.set({ loaded: undefined, loading: { message: 'Loading', fraction: 0 } });
     const onProgress = callback((loading: State['loading']) => {
       if (!this.state.loaded) this.set({ loading });
     });
-    const device: DeviceChoice = this.state.form.device;
-    const loaded = await this.client.service.load(this.modelUrl, device, onProgress);
-    this.set({ loaded, loading: undefined });
+    const { device } = this.state.form;
+    const loaded = await (typeof this.model === 'string'
+      ? this.service.load(this.model, device, onProgress)
+      : this.service.loadFiles(this.model, device, onProgress));
+    // A failed run stays on show: it can be resumed.
+    const run = this.state.canResume ? this.state.run : 'none';
+    this.set({ loaded, loading: undefined, run });
     if (this.state.groups.length === 0) await this.showSamples();
   }
 
   private async showSamples(): Promise<void> {
-    const groups = await this.client.service.samples(this.state.form.task, 4);
+    const { task, dataset } = this.state.form;
+    const own = this.state.datasets.find(({ id }) => id === dataset);
+    const groups = own ? own.samples.slice(0, 4) : await this.service.samples(task, 4);
     if (!isGoing(this.state)) this.set({ groups });
   }
 
   private async validate(): Promise<void> {
     const number = ++this.validations;
-    const { preset, task, settings } = this.state.form;
-    const validation = await this.client.service.validate({ preset, task, settings });
+    const validation = await this.service.validate(requestOf(this.state.form));
     if (number === this.validations) this.set({ validation });
   }
 
-  private receive(event: RunEvent): void {
-    this.state = withEvent(this.state, event);
-    this.notify();
+  /** What a link asks for goes into the form. Its reward code is shown, never switched on. */
+  private follow({ preset, task, settings, rewardCode, problems }: LinkRequest): void {
+    const { form, catalogue, warnings } = this.state;
+    const said = [...problems];
+    const known = (what: 'presets' | 'tasks', name: string | null) => {
+      if (name === null || catalogue?.[what].some((one) => one.name === name)) return name;
+      said.push(`The link asks for "${name}", which is none of the ${what} here.`);
+      return null;
+    };
+    this.set({
+      warnings: [...warnings, ...said],
+      form: {
+        ...form,
+        preset: known('presets', preset) ?? form.preset,
+        task: known('tasks', task) ?? form.task,
+        settings,
+        ...(rewardCode && { code: rewardCode.code, codeIsFromLink: true }),
+      },
+    });
   }
 
-  private set(change: Partial<State>): void {
-    this.state = { ...this.state, ...change };
-    this.notify();
+  /** The frame in which reward code runs, opened when some is switched on. */
+  private async needSandbox(): Promise<void> {
+    this.sandbox ??= openSandbox().then(async (sandbox) => {
+      await this.service.setSandbox(handOver(sandbox.port));
+      return sandbox;
+    });
+    try {
+      await this.sandbox;
+    } catch (error) {
+      this.sandbox = undefined;
+      throw error;
+    }
+  }
+
+  private receiver(): (event: RunEvent) => void {
+    const run = ++this.begun;
+    return callback((event: RunEvent) => {
+      if (run !== this.begun) return;
+      if (event.type === 'warning' && this.dismissed.has(event.message)) return;
+      this.state = withEvent(this.state, event);
+      this.notify();
+      const isOver = event.type === 'state' && !isGoing(this.state);
+      if (event.type === 'kept' || event.type === 'saved' || isOver) void this.kept.changed();
+    });
   }
 
   /** Draws once a frame, however many events come; at once in a hidden tab, which has no frames. */
@@ -165,16 +319,21 @@ export class Session {
     else if (!this.frame) this.frame = requestAnimationFrame(tell);
   }
 
-  private async guarded(work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      this.fail(error instanceof Error ? error.message : String(error));
-    }
+  private fail(message: string): void {
+    this.set({ error: message, loading: undefined, pending: undefined });
   }
 
-  private fail(message: string): void {
-    this.set({ error: message, loading: undefined, pending: undefined, activity: undefined });
-    if (isGoing(this.state)) this.set({ run: 'failed' });
+  /** A run that does not come about leaves the page as it was. */
+  private async beginning(work: () => Promise<boolean>): Promise<boolean> {
+    const { error, canResume, run, keptId, saved, progress, history, heldOut, viewed } = this.state;
+    const before = { error, canResume, run, keptId, saved, progress, history, heldOut, viewed };
+    const { client } = this;
+    try {
+      if (await work()) return true;
+      this.set({ ...before, pending: undefined });
+    } catch (failure) {
+      if (client === this.client) this.set({ ...before, pending: undefined, error: messageOf(failure) });
+    }
+    return false;
   }
 }

@@ -21,7 +21,10 @@ const groups: readonly { title: string; names: readonly string[] }[] = [
     names: ['num_generations', 'per_device_train_batch_size', 'temperature', 'max_completion_length'],
   },
   { title: 'Optimisation', names: ['learning_rate', 'beta', 'max_grad_norm'] },
-  { title: 'Run', names: ['max_steps', 'eval_steps', 'num_eval_samples', 'seed'] },
+  {
+    title: 'Run',
+    names: ['max_steps', 'eval_steps', 'num_eval_samples', 'save_steps', 'save_total_limit', 'seed'],
+  },
 ];
 const shownNames = groups.flatMap(({ names }) => names);
 
@@ -29,7 +32,7 @@ const shownNames = groups.flatMap(({ names }) => names);
 export function SettingsPanel({ session, state }: { session: Session; state: State }) {
   const { catalogue, validation, form } = state;
   const changed = Object.keys(form.settings);
-  const elsewhere = otherProblems(validation, [...shownNames, 'task']);
+  const elsewhere = otherProblems(validation, [...shownNames, 'task', 'rewards']);
   return (
     <section className="panel settings" aria-labelledby="settings-title">
       <div className="title-row">
@@ -46,6 +49,13 @@ export function SettingsPanel({ session, state }: { session: Session; state: Sta
           : `${changed.length} differ${changed.length === 1 ? 's' : ''} from preset ${form.preset}.`}
         {isGoing(state) && ' Those marked “live” take effect at the next step; the others need a new run.'}
       </p>
+      {changed
+        .filter((name) => !shownNames.includes(name))
+        .map((name) => (
+          <p className="hint" key={name}>
+            Set by the link: <code>{name}</code> = <code>{form.settings[name]}</code>
+          </p>
+        ))}
       {elsewhere.map(({ field, message }) => (
         <p className="problem" role="alert" key={`${field} ${message}`}>
           {field === undefined ? message : `${field}: ${message}`}

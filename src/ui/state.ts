@@ -2,6 +2,7 @@
 import type {
   Activity,
   Catalogue,
+  DatasetView,
   DeviceChoice,
   GroupView,
   HeldOut,
@@ -12,17 +13,45 @@ import type {
   RunEvent,
   RunRequest,
   RunState,
+  RunSummary,
+  StorageView,
+  TransferProgress,
   Validation,
 } from '../worker/protocol.ts';
+import { emptyHistory, type History, historyOf, withRow } from './history.ts';
 
-export interface Form extends RunRequest {
+/** What the user chose and typed. */
+export interface Form {
+  readonly preset: string;
+  readonly task: string;
   readonly device: DeviceChoice;
+  readonly settings: Readonly<Record<string, string>>;
+  /** An imported dataset's id, instead of the task. */
+  readonly dataset?: string;
+  /** Built-in rewards. */
+  readonly rewards: readonly string[];
+  /** Own reward code; it runs only where it is switched on. */
+  readonly code: string;
+  readonly codeIsOn: boolean;
+  readonly codeIsFromLink: boolean;
 }
 
-/** Numbers by step; row 0 stands for the start, before any update. */
-export interface History {
-  readonly steps: number[];
-  readonly columns: Map<string, (number | null)[]>;
+/** Curves of a kept run, to look at. */
+export interface Viewed {
+  readonly id: string;
+  readonly name: string;
+  readonly history: History;
+  readonly heldOut: readonly HeldOut[];
+}
+
+/** A checkpoint on its way out. */
+export interface Transfer {
+  readonly state: 'going' | 'done' | 'failed';
+  readonly progress?: TransferProgress;
+  /** What came of it, or what went wrong. */
+  readonly message?: string;
+  /** Where a push went. */
+  readonly url?: string;
 }
 
 export interface State {
@@ -33,9 +62,15 @@ export interface State {
   readonly loaded?: Loaded;
   /** What went wrong outside of a single field. */
   readonly error?: string;
+  /** What went wrong left a checkpoint to go on from. */
+  readonly canResume: boolean;
+  readonly warnings: readonly string[];
   readonly run: RunState | 'none';
   /** A run was asked for, and the worker has not said so yet. */
   readonly pending?: 'start' | 'pause' | 'stop' | 'step';
+  /** The run that trains, or trained last, in the list of kept runs. */
+  readonly keptId?: string;
+  readonly saved?: { readonly step: number; readonly at: number };
   readonly activity?: {
     readonly kind: Activity;
     readonly since: number;
@@ -45,34 +80,76 @@ export interface State {
   readonly history: History;
   readonly heldOut: readonly HeldOut[];
   readonly groups: readonly GroupView[];
+  readonly viewed?: Viewed;
+  readonly runs: readonly RunSummary[];
+  readonly storage?: StorageView;
+  readonly transfer?: Transfer;
+  readonly datasets: readonly DatasetView[];
+  /** Files that are being looked at. */
+  readonly reading?: string;
+  /** What dropped or picked files were taken for. */
+  readonly taken?: string;
+  /** A dataset that waits for the user's word. */
+  readonly offered?: DatasetView;
 }
 
 export const initialState: State = {
-  form: { preset: 'papo-nano', task: 'shapes', device: 'auto', settings: {} },
+  form: {
+    preset: 'papo-nano',
+    task: 'shapes',
+    device: 'auto',
+    settings: {},
+    rewards: ['boxed_answer'],
+    code: '',
+    codeIsOn: false,
+    codeIsFromLink: false,
+  },
+  canResume: false,
+  warnings: [],
   run: 'none',
   history: emptyHistory(),
   heldOut: [],
   groups: [],
+  runs: [],
+  datasets: [],
 };
-
-function emptyHistory(): History {
-  return { steps: [0], columns: new Map() };
-}
 
 /** A run begins: what the last one left is cleared. */
 export function cleared(state: State): State {
   return {
     ...state,
     error: undefined,
+    canResume: false,
     run: 'running',
+    keptId: undefined,
+    saved: undefined,
     progress: undefined,
     history: emptyHistory(),
     heldOut: [],
+    viewed: undefined,
     activity: undefined,
   };
 }
 
 export const isGoing = ({ run }: State) => run === 'running' || run === 'paused';
+
+/** The form as the worker takes it. */
+export const requestOf = ({
+  preset,
+  task,
+  dataset,
+  rewards,
+  code,
+  codeIsOn,
+  settings,
+}: Form): RunRequest => ({
+  preset,
+  task,
+  settings,
+  rewards,
+  ...(dataset !== undefined && { dataset }),
+  ...(codeIsOn && { rewardCode: code }),
+});
 
 export function withEvent(state: State, event: RunEvent): State {
   switch (event.type) {
@@ -81,9 +158,25 @@ export function withEvent(state: State, event: RunEvent): State {
         ...state,
         run: event.state,
         pending: undefined,
-        ...(event.message !== undefined && { error: event.message }),
+        error: event.message ?? (event.state === 'running' ? undefined : state.error),
+        canResume: event.canResume ?? (event.state === 'running' ? false : state.canResume),
         ...(event.state !== 'running' && { activity: undefined }),
       };
+    case 'kept':
+      return { ...state, keptId: event.id };
+    case 'resumed':
+      return {
+        ...state,
+        history: historyOf(event.rows),
+        heldOut: event.heldOut,
+        ...(state.progress && { progress: { ...state.progress, step: event.step } }),
+      };
+    case 'saved':
+      return { ...state, saved: { step: event.step, at: Date.now() } };
+    case 'warning':
+      return state.warnings.includes(event.message)
+        ? state
+        : { ...state, warnings: [...state.warnings, event.message] };
     case 'activity':
       return {
         ...state,
@@ -103,24 +196,6 @@ export function withEvent(state: State, event: RunEvent): State {
         history: withRow(state.history, event.step, event.metrics),
       };
   }
-}
-
-/** The history is shared between states and grown in place: copying it would make a long run quadratic. */
-function withRow(history: History, step: number, values: Readonly<Record<string, number>>): History {
-  const { steps, columns } = history;
-  if (steps[steps.length - 1] !== step) {
-    steps.push(step);
-    for (const column of columns.values()) column.push(null);
-  }
-  for (const [name, value] of Object.entries(values)) {
-    let column = columns.get(name);
-    if (!column) {
-      column = new Array<number | null>(steps.length).fill(null);
-      columns.set(name, column);
-    }
-    column[steps.length - 1] = value;
-  }
-  return { steps, columns };
 }
 
 /** The problem of one field, or undefined. */

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright';
 import { build, preview } from 'vite';
 
 const root = join(import.meta.dirname, '../..');
@@ -16,9 +16,13 @@ const args = [
   '--no-first-run',
 ];
 
+const viewport = { width: 1280, height: 900 };
+
 export interface Site {
   /** A page whose console errors, exceptions and failed requests are kept. */
-  open(path?: string): Promise<{ page: Page; errors: string[] }>;
+  open(path?: string, context?: BrowserContext): Promise<{ page: Page; errors: string[] }>;
+  /** Tabs of one context share their storage. Each page has one of its own otherwise. */
+  newContext(): Promise<BrowserContext>;
   close(): Promise<void>;
 }
 
@@ -32,8 +36,9 @@ export async function serveSite(): Promise<Site> {
     args,
   });
   return {
-    async open(path = '') {
-      const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    newContext: () => browser.newContext({ viewport }),
+    async open(path = '', context?: BrowserContext) {
+      const page = await (context ? context.newPage() : browser.newPage({ viewport }));
       const errors: string[] = [];
       page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
       page.on('pageerror', (error) => errors.push(error.message));

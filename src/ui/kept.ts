@@ -1,0 +1,93 @@
+/** The runs that this browser keeps: the list, looking at one, renaming, deleting, and room for more. */
+import { askPersistence } from '../store/storage-space.ts';
+import type { StorageView } from '../worker/protocol.ts';
+import type { Core } from './core.ts';
+import { historyOf } from './history.ts';
+
+export class Kept {
+  /** Tells other tabs that the list changed. */
+  private readonly tabs = new BroadcastChannel('papo-web runs');
+  private persistence?: StorageView['persistence'];
+  private wasAsked = false;
+  private refreshing = false;
+  private again = false;
+
+  constructor(private readonly core: Core) {
+    this.tabs.onmessage = () => void this.refresh();
+    document.addEventListener('visibilitychange', () => {
+      if (!document.hidden) void this.refresh();
+    });
+  }
+
+  /** The list and the room as they are now. Calls that come meanwhile are served by one more look. */
+  async refresh(): Promise<void> {
+    this.again = true;
+    if (this.refreshing) return;
+    this.refreshing = true;
+    try {
+      while (this.again) {
+        this.again = false;
+        const { service } = this.core;
+        const [runs, storage] = await Promise.all([service.runs(), service.storage()]);
+        this.core.set({
+          runs,
+          storage: { ...storage, persistence: this.persistence ?? storage.persistence },
+        });
+      }
+    } catch {
+      // Storage is denied: there is nothing to list, and each save says why it cannot be kept.
+      this.core.set({ runs: [] });
+    } finally {
+      this.refreshing = false;
+    }
+  }
+
+  /** This tab changed the list. */
+  async changed(): Promise<void> {
+    this.tabs.postMessage(null);
+    await this.refresh();
+  }
+
+  /** Asks the browser to keep what is stored. Only the page can: in a worker there is nobody to ask. */
+  async askToKeep(): Promise<void> {
+    this.wasAsked = true;
+    this.persistence = await askPersistence();
+    await this.refresh();
+  }
+
+  /** The first run of a visit asks by itself. */
+  async askOnce(): Promise<void> {
+    if (!this.wasAsked) await this.askToKeep();
+  }
+
+  async show(id: string): Promise<void> {
+    await this.core.guarded(async () => {
+      const { rows, heldOut } = await this.core.service.history(id);
+      const name = this.core.state.runs.find((run) => run.id === id)?.name ?? 'a kept run';
+      this.core.set({ viewed: { id, name, history: historyOf(rows), heldOut } });
+    });
+  }
+
+  closeShown(): void {
+    this.core.set({ viewed: undefined });
+  }
+
+  async rename(id: string, name: string): Promise<void> {
+    await this.core.guarded(async () => {
+      await this.core.service.renameRun(id, name);
+      await this.changed();
+    });
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.core.guarded(async () => {
+      await this.core.service.deleteRun(id);
+      const { viewed, keptId } = this.core.state;
+      this.core.set({
+        ...(viewed?.id === id && { viewed: undefined }),
+        ...(keptId === id && { keptId: undefined, canResume: false }),
+      });
+      await this.changed();
+    });
+  }
+}
