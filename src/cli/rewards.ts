@@ -9,6 +9,7 @@ import { openNodeSandbox } from '../rewards/sandbox/node.ts';
 /** A name that ends in .js is a file; its code runs in the sandbox, as in the page, so that it behaves the same. */
 export async function openRewards(
   names: readonly string[],
+  timeLimitMs: number,
 ): Promise<{ functions: Record<string, RewardFunction>; close: () => Promise<void> }> {
   const functions: Record<string, RewardFunction> = {};
   const closers: (() => void | Promise<void>)[] = [];
@@ -23,8 +24,9 @@ export async function openRewards(
     const sandbox = await openNodeSandbox();
     closers.push(() => sandbox.close());
     const name = basename(given).replace(/\.m?js$/, '');
-    await checkRewardCode({ port: sandbox.port, code, name });
-    functions[name] = sandboxedReward({ port: sandbox.port, code, name });
+    const own = { port: sandbox.port, code, name, timeLimitMs };
+    await checkRewardCode(own);
+    functions[name] = sandboxedReward(own);
   }
   return {
     functions,

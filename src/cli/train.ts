@@ -36,7 +36,7 @@ export async function main(args: string[]): Promise<number> {
   const data = dataset
     ? await openUserDataset(dataset, config, (line) => reporter.say(line), given.strict)
     : undefined;
-  const rewards = await openRewards(rewardNames);
+  const rewards = await openRewards(rewardNames, config.reward_timeout * 1000);
   const trainer = new PAPOTrainer({
     model,
     reward_funcs: rewards.functions,

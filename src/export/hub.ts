@@ -311,8 +311,9 @@ export async function pushToHub(files: readonly OutFile[], options: HubTarget): 
       abortSignal: signal,
       // Its worker would be made from a blob: address, which our Content-Security-Policy forbids.
       useWebWorkers: false,
-      // The classic uploads: every request of theirs is one that `hubFetch` may repeat.
-      useXet: false,
+      // Where the server offers it: its storage lies below the Hub's own names, all that our
+      // Content-Security-Policy lets through. Else the classic uploads, to wherever the server says.
+      useXet: true,
     });
     let next = await events.next();
     while (!next.done) {

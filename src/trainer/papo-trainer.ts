@@ -112,7 +112,8 @@ export abstract class PAPOTrainer {
           : null
         : eval_dataset && toDataset(eval_dataset, 'test', seed);
     this.rewards = new RewardGuard(toRewards(options.reward_funcs), {
-      timeLimitMs: this.args.reward_timeout * 1000,
+      // A sandbox has the same limit, and its message says more: it goes first.
+      timeLimitMs: this.args.reward_timeout * 1000 + 2000,
     });
     this.state.num_train_epochs = this.args.num_train_epochs;
     this.state.max_steps = this.totalSteps(data.size);

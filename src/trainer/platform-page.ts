@@ -9,14 +9,16 @@ import { openDevice } from '../worker/open-device.ts';
 import type { DeviceChoice } from '../worker/protocol.ts';
 import type { Platform } from './platform.ts';
 
+/** The runs of this browser: one for all, because what one of these opens is "elsewhere" to another. */
+export const browserRuns = openRuns();
+
 export const pagePlatform: Platform = {
   loadModel: (where) => loadModelFolder(urlFiles(sameOriginUrl(where, globalThis.location.href))),
   openDevice: async (choice) => (await openDevice(choice as DeviceChoice)).device,
   async openRun(output_dir) {
-    const runs = openRuns();
-    const known = (await runs.list()).find(({ info }) => info.name === output_dir);
-    if (known) return runs.open(known.id);
-    return runs.create({
+    const known = (await browserRuns.list()).find(({ info }) => info.name === output_dir);
+    if (known) return browserRuns.open(known.id);
+    return browserRuns.create({
       name: output_dir,
       createdAt: Date.now(),
       settings: {},

@@ -5,8 +5,8 @@ import type { OutFile, OutProgress } from '../export/out-file.ts';
 import { checkpointModel, runFiles } from '../export/run-files.ts';
 import { toDirectoryHandle } from '../export/to-directory-handle.ts';
 import { sweepDownloads, toOpfs } from '../export/to-opfs.ts';
-import { type IdbRuns, openRuns } from '../store/idb-runs.ts';
 import { askPersistence, storageSpace } from '../store/storage-space.ts';
+import { browserRuns } from '../trainer/platform-page.ts';
 import type {
   ExportRequest,
   HeldOut,
@@ -21,7 +21,7 @@ import { heldOutOf, historyRow } from './run.ts';
 type Progress = (progress: TransferProgress) => void;
 
 export class Library {
-  readonly runs: IdbRuns = openRuns();
+  readonly runs = browserRuns;
   /** Draws an SVG as PNG; only the page can. */
   painter?: (svg: string) => Promise<Uint8Array<ArrayBuffer>>;
   private transfer?: AbortController;

@@ -23,9 +23,10 @@ const remember = {
   set: (key: string, value: string) => set(key, value).catch(() => undefined),
 };
 
-export async function openDevice(choice: DeviceChoice): Promise<OpenedDevice> {
+/** `patience`: milliseconds to wait for an adapter, which may be missing for a moment after the GPU was lost. */
+export async function openDevice(choice: DeviceChoice, patience?: number): Promise<OpenedDevice> {
   if (choice === 'cpu') return { device: new CpuDevice(), notice: threadNotice() };
-  if (choice === 'webgpu') return { device: await WebgpuDevice.create({ remember }) };
+  if (choice === 'webgpu') return { device: await WebgpuDevice.create({ remember, patience }) };
 
   const onCpu = (reason: string) => ({
     device: new CpuDevice(),

@@ -10,6 +10,7 @@ import { openModelSource } from '../import/picked-files.ts';
 import { sameOriginUrl } from '../import/same-origin.ts';
 import { PAPOTrainer } from '../index.ts';
 import type { DatasetLike } from '../library.ts';
+import { configToJson } from '../papo/config.ts';
 import type { LiveSettings } from '../papo/trainer.ts';
 import { Policy } from '../policy/policy.ts';
 import { type RewardFunction, rewardFunction } from '../rewards/rewards.ts';
@@ -41,6 +42,8 @@ import { buffersOf, rowView } from './views.ts';
 
 /** Files that a folder of this project has; only for the share that has been read. */
 const usualFiles = 9;
+/** How long a GPU that was lost may take to come back. */
+const gpuReturnMs = 5000;
 const defaultReward = 'boxed_answer';
 const codeReward = 'own_reward';
 
@@ -118,7 +121,7 @@ export class Service implements TrainingService {
     if (!config) return validation;
     await this.closeRun();
     const device = await this.workingDevice();
-    const args = new PAPOConfig(config as unknown as Record<string, unknown>);
+    const args = new PAPOConfig(configToJson(config));
     const dataset = request.dataset ? await this.data.view(request.dataset) : undefined;
     const rewards = request.rewards ?? (request.rewardCode ? [] : [defaultReward]);
     const origin: Origin = {
@@ -331,11 +334,20 @@ export class Service implements TrainingService {
   /** The device, opened anew where it was lost. */
   private async workingDevice(): Promise<Device> {
     const lost = await Promise.race([this.device?.lost, Promise.resolve('working')]);
-    if (this.device && !(lost instanceof DeviceLostError)) return this.device;
-    this.device?.dispose();
-    this.device = (await openDevice(this.choice)).device;
-    this.timings = await Timings.open(this.device.label);
-    return this.device;
+    const old = this.device;
+    if (old && !(lost instanceof DeviceLostError)) return old;
+    old?.dispose();
+    this.device = undefined;
+    // The same kind again; where the GPU stays away, a choice left to us falls to the CPU.
+    const opened = await openDevice(old?.kind === 'webgpu' ? 'webgpu' : this.choice, gpuReturnMs).catch(
+      (error: unknown) => {
+        if (this.choice === 'webgpu') throw error;
+        return openDevice('cpu');
+      },
+    );
+    this.device = opened.device;
+    this.timings = await Timings.open(opened.device.label);
+    return opened.device;
   }
 
   /** The model to go on with: what the last whole checkpoint holds, or what the run began with. */
