@@ -11,6 +11,8 @@ export const decodeImage: DecodeImage = async (image) => {
     const { data, info } = await sharp(Buffer.from(await image.arrayBuffer()), {
       limitInputPixels: mostPixels,
       failOn: 'error',
+      // As PIL and transformers: the numbers in the file, whatever profile goes with them.
+      ignoreIcc: true,
     })
       .rotate()
       .toColourspace('srgb')

@@ -127,7 +127,7 @@ describe('pages', () => {
     const start = performance.now();
     expect(() => check(bytes, over)).toThrow(UserError);
     expect(() => check(bytes, over)).toThrow(message);
-    expect(performance.now() - start).toBeLessThan(500);
+    expect(performance.now() - start).toBeLessThan(3000);
   });
 
   it('refuses what unpacks to more than the budget, over all pages', () => {

