@@ -1,6 +1,6 @@
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
-import { isolation } from './vite.config.ts';
+import viteConfig, { isolation } from './vite.config.ts';
 
 // WebGPU through SwiftShader, and no traffic of the browser's own.
 const chromiumFlags = [
@@ -27,7 +27,8 @@ export default defineConfig({
       },
       {
         server: { headers: isolation },
-        optimizeDeps: { exclude: ['onnxruntime-web'], include: ['protobufjs'] },
+        // Found late: without this Vite would reload the page in the midst of a test.
+        optimizeDeps: { exclude: ['onnxruntime-web'], include: viteConfig.optimizeDeps!.include },
         test: {
           name: 'browser',
           include: ['tests/browser/**/*.test.ts'],

@@ -115,6 +115,11 @@ export abstract class PAPOTrainer {
       // A sandbox has the same limit, and its message says more: it goes first.
       timeLimitMs: this.args.reward_timeout * 1000 + 2000,
     });
+    const { reward_weights: weights } = this.args;
+    if (weights && weights.length !== this.rewards.names.length)
+      throw new UserError(
+        `reward_weights: expected ${this.rewards.names.length}, one per reward function (${this.rewards.names.join(', ')}), got ${weights.length}`,
+      );
     this.state.num_train_epochs = this.args.num_train_epochs;
     this.state.max_steps = this.totalSteps(data.size);
     this.handler = new CallbackHandler([...(options.callbacks ?? [])], this.args, this.state, this.control);
@@ -159,8 +164,10 @@ export abstract class PAPOTrainer {
     const started = performance.now();
     let lossSum = 0;
     let outcome: RunInfo['state'] = 'failed';
+    let isBegun = false;
     try {
       await this.begin(trainer, resume_from_checkpoint);
+      isBegun = true;
       const first = state.global_step;
       await this.handler.call('on_train_begin');
       if (first === 0 && this.eval_dataset) await this.evaluate();
@@ -186,7 +193,8 @@ export abstract class PAPOTrainer {
       await this.handler.call('on_train_end');
       return { global_step: state.global_step, training_loss, metrics };
     } finally {
-      await this.writeInfo(outcome);
+      // A start that was refused leaves the run as it was.
+      if (isBegun) await this.writeInfo(outcome);
       await (await this.opening)?.recorder?.settled();
     }
   }
