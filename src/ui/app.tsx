@@ -14,7 +14,8 @@ import { SettingsPanel } from './settings-panel.tsx';
 
 export function App({ session }: { session: Session }) {
   const state = useSyncExternalStore(session.subscribe, session.snapshot);
-  const { viewed } = state;
+  const { viewed, groups } = state;
+  const areAnswered = groups.some(({ completions }) => completions.length > 0);
   const { history, heldOut } = viewed ?? state;
   return (
     <>
@@ -36,7 +37,7 @@ export function App({ session }: { session: Session }) {
         </div>
         <Curves history={history} name={viewed?.name} onClose={() => session.kept.closeShown()} />
         <KeptPanel session={session} state={state} />
-        <Rollouts groups={state.groups} step={state.progress?.step} />
+        <Rollouts groups={groups} step={areAnswered ? state.progress?.step : undefined} />
       </main>
       {state.offered && <DatasetDialog view={state.offered} session={session} />}
       <DropZone session={session} />

@@ -37,7 +37,8 @@ export function DatasetDialog({ view, session }: { view: DatasetView; session: S
                     {row}
                   </th>
                   <td>
-                    {column && <code>{column}</code>} {message}
+                    {column && !message.startsWith(column) && `${column}: `}
+                    {message}
                   </td>
                 </tr>
               ))}

@@ -11,6 +11,7 @@ const causes = [
 /** Held-out accuracy before training and now, and what goes wrong. `name`: of a kept run that is shown instead. */
 export function Score({ heldOut, name }: { heldOut: readonly HeldOut[]; name?: string }) {
   const before = heldOut[0];
+  const shares = before?.shares;
   const now = heldOut.length > 1 ? heldOut[heldOut.length - 1] : undefined;
   return (
     <section className="panel score" aria-labelledby="score-title">
@@ -27,21 +28,23 @@ export function Score({ heldOut, name }: { heldOut: readonly HeldOut[]; name?: s
         <>
           <p className="hint">
             {before.questions} questions that training never sees, answered once each by sampling.
-            {before.shares && ' First error by cause:'}
+            {shares && ' First error by cause:'}
           </p>
           <Causes label="before" heldOut={before} />
           {now && <Causes label="now" heldOut={now} />}
-          <ul className="key" hidden={!before.shares}>
-            {causes.map(({ key, label }) => (
-              <li key={key}>
-                <span className={`swatch ${key}`} aria-hidden="true" /> {label}{' '}
-                <b>
-                  {percent(before.shares?.[key] ?? 0)}
-                  {now?.shares && ` → ${percent(now.shares[key])}`}
-                </b>
-              </li>
-            ))}
-          </ul>
+          {shares && (
+            <ul className="key">
+              {causes.map(({ key, label }) => (
+                <li key={key}>
+                  <span className={`swatch ${key}`} aria-hidden="true" /> {label}{' '}
+                  <b>
+                    {percent(shares[key])}
+                    {now?.shares && ` → ${percent(now.shares[key])}`}
+                  </b>
+                </li>
+              ))}
+            </ul>
+          )}
         </>
       ) : (
         <p className="hint">

@@ -201,7 +201,8 @@ export class Session implements Core {
     this.sandbox = undefined;
     this.begun++;
     this.client = this.newClient();
-    this.set({ pending: undefined, loaded: undefined, activity: undefined });
+    const loading = { message: 'Starting the worker', fraction: 0 };
+    this.set({ pending: undefined, loaded: undefined, activity: undefined, loading });
   }
 
   private async reconnect(): Promise<void> {
