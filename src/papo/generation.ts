@@ -175,7 +175,7 @@ export function toGeneration(
   const { masked, inputs: maskedInputs } = maskImages(policy, rows, inputs, rollout, config);
   const random = new RandomStream(config.seed, Purpose.shuffle, index);
   const order = shuffleCompletions(completions.texts.length, unit, () => random.next());
-  const longest = Math.max(...inputs.map((input) => input.ids.length));
+  const longest = inputs.reduce((most, input) => Math.max(most, input.ids.length), 0);
   return {
     ...rollout,
     rows,

@@ -3,6 +3,10 @@ import type { Row } from '../data/dataset.ts';
 import type { RunOutputs } from '../device/device.ts';
 import type { Completions } from '../policy/policy.ts';
 
+// Completions may be more than a call can have arguments.
+const smallest = (values: readonly number[]) => values.reduce((a, b) => Math.min(a, b));
+const largest = (values: readonly number[]) => values.reduce((a, b) => Math.max(a, b));
+
 /** TRL's completions/… metrics. */
 export function completionMetrics({ lengths, terminated }: Completions): Record<string, number> {
   const all = Array.from(lengths);
@@ -10,12 +14,12 @@ export function completionMetrics({ lengths, terminated }: Completions): Record<
   const mean = (x: number[]) => (x.length ? x.reduce((a, b) => a + b, 0) / x.length : 0);
   return {
     'completions/mean_length': mean(all),
-    'completions/min_length': Math.min(...all),
-    'completions/max_length': Math.max(...all),
+    'completions/min_length': smallest(all),
+    'completions/max_length': largest(all),
     'completions/clipped_ratio': 1 - ended.length / all.length,
     'completions/mean_terminated_length': mean(ended),
-    'completions/min_terminated_length': ended.length ? Math.min(...ended) : 0,
-    'completions/max_terminated_length': ended.length ? Math.max(...ended) : 0,
+    'completions/min_terminated_length': ended.length ? smallest(ended) : 0,
+    'completions/max_terminated_length': ended.length ? largest(ended) : 0,
   };
 }
 

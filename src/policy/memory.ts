@@ -52,7 +52,12 @@ export interface MemoryPlan {
 
 /** Where the device is not WebGPU: its programs are estimated as if it were, on core limits. */
 const coreLowering = (largestTensor: number): NonNullable<DeviceLimits['webgpu']> => ({
-  lowering: { maxWorkgroupsPerDimension: 65_535, maxBindingBytes: largestTensor, workgroupMemory: 16_384 },
+  // Dispatches are WebGPU's: on another device their number is no limit.
+  lowering: {
+    maxWorkgroupsPerDimension: Number.MAX_SAFE_INTEGER,
+    maxBindingBytes: largestTensor,
+    workgroupMemory: 16_384,
+  },
   gemm: uniformChoice({ variant: 'register', splitTo: 0 }),
 });
 

@@ -112,7 +112,7 @@ export class Policy {
   async generate(prompts: readonly PolicyPrompt[], options: GenerateOptions): Promise<Completions> {
     const { group: G, maxTokens: T, greedy = false, topK, topP, minP } = options;
     const P = Math.min(options.promptsPerRun ?? prompts.length, prompts.length);
-    const longest = Math.max(...prompts.map((p) => p.ids.length));
+    const longest = prompts.reduce((most, p) => Math.max(most, p.ids.length), 0);
     const L = roundUp(longest, options.padToMultipleOf ?? 8);
     if (L + T > this.config.text.maxPositions)
       throw new UserError(

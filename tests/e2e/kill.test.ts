@@ -1,16 +1,14 @@
 // Nothing is lost: a run in a page that is killed thirty times, while it trains and while it saves, and resumed each
 // time, ends in the very weights of an unbroken run.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, chromium, type Page } from 'playwright';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { memorySource, modelFolderFiles } from '../../src/export/model-folder.ts';
-import { zipStream } from '../../src/export/zip-out.ts';
 import { Purpose, RandomStream } from '../../src/papo/random.ts';
-import { tinyNano } from '../tiny-nano.ts';
-import type { Harness } from './kill/harness.ts';
 import { type Served, serve } from './served.ts';
+import { writeTinyZip } from './tiny-zip.ts';
+import type { Harness } from './worker-page/harness.ts';
 
 declare const harness: Harness;
 
@@ -39,10 +37,8 @@ let context: BrowserContext;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'papo-kill-'));
-  const { config, files, weights } = await tinyNano();
-  const folder = modelFolderFiles({ config, sideFiles: files, tensors: memorySource(weights) });
-  await writeFile(join(directory, 'tiny.zip'), zipStream(folder).stream as never);
-  served = await serve(['tests/e2e/kill/index.html']);
+  await writeTinyZip(join(directory, 'tiny.zip'));
+  served = await serve(['tests/e2e/worker-page/index.html']);
   context = await launch();
 });
 afterAll(async () => {
@@ -66,7 +62,7 @@ const launch = () =>
 
 async function openPage(): Promise<Page> {
   const page = await context.newPage();
-  await page.goto(`${served.url}tests/e2e/kill/index.html`);
+  await page.goto(`${served.url}tests/e2e/worker-page/index.html`);
   await page.waitForFunction(() => 'harness' in globalThis);
   await page.locator('input').setInputFiles(join(directory, 'tiny.zip'));
   await page.evaluate(() => harness.load('cpu'));

@@ -1,4 +1,5 @@
 /** What ops see of the WebGPU device while they lower themselves to dispatches. */
+import { UserError } from '../../errors.ts';
 import type { Dispatch, GemmSpec, GpuLowering, Scratch } from './dispatch.ts';
 import { type GemmChoice, lowerGemm } from './gemm.ts';
 
@@ -19,7 +20,10 @@ export class Lowering implements GpuLowering {
     const [x, y = 1, z = 1] = 'threads' in d ? this.fold(Math.ceil(d.threads / 64)) : d.workgroups;
     const most = this.limits.maxWorkgroupsPerDimension;
     if (Math.max(x, y, z) > most)
-      throw new Error(`kernel ${kernel}: [${x}, ${y}, ${z}] workgroups, at most ${most} in a dimension`);
+      throw new UserError(
+        `A pass is too large for this GPU: kernel ${kernel} takes [${x}, ${y}, ${z}] workgroups, and ${most} in a dimension ` +
+          'are its limit. Lower per_device_train_batch_size or num_generations.',
+      );
     return { kernel, code, overrides, bindings, params, workgroups: [x, y, z] };
   }
 

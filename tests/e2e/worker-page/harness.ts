@@ -29,8 +29,33 @@ export class Harness {
   }
 
   async resume(): Promise<void> {
+    this.failures.length = 0;
+    this.state = 'none';
     const [run] = await this.client.service.runs();
     await this.client.service.resumeRun(run.id, this.listener());
+  }
+
+  /** How this tab fares with a run that another tab has open. */
+  async readOnly(): Promise<{ isOpenElsewhere: boolean; rows: number; refusal: string }> {
+    const [run] = await this.client.service.runs();
+    const { rows } = await this.client.service.history(run.id);
+    const refusal = await this.client.service.resumeRun(run.id, this.listener()).then(
+      () => 'none',
+      (error: Error) => error.message,
+    );
+    return { isOpenElsewhere: run.isOpenElsewhere, rows: rows.length, refusal };
+  }
+
+  async isOpenElsewhere(): Promise<boolean> {
+    return (await this.client.service.runs())[0].isOpenElsewhere;
+  }
+
+  setVisible(visible: boolean): Promise<void> {
+    return this.client.service.setVisible(visible);
+  }
+
+  stop(): Promise<void> {
+    return this.client.service.stop();
   }
 
   crashWorker(): void {
