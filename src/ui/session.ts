@@ -81,6 +81,8 @@ export class Session implements Core {
 
   async choose(change: Partial<Form>): Promise<void> {
     this.set({ form: { ...this.state.form, ...change } });
+    // What is typed and ticked stands at once: a frame later React would have put it back first.
+    this.tell();
     await this.guarded(async () => {
       if (change.device !== undefined) await this.load();
       else await this.validate();
@@ -312,12 +314,14 @@ export class Session implements Core {
 
   /** Draws once a frame, however many events come; at once in a hidden tab, which has no frames. */
   private notify(): void {
-    const tell = () => {
-      this.frame = 0;
-      for (const listener of this.listeners) listener();
-    };
-    if (document.hidden) tell();
-    else if (!this.frame) this.frame = requestAnimationFrame(tell);
+    if (document.hidden) this.tell();
+    else if (!this.frame) this.frame = requestAnimationFrame(() => this.tell());
+  }
+
+  private tell(): void {
+    cancelAnimationFrame(this.frame);
+    this.frame = 0;
+    for (const listener of this.listeners) listener();
   }
 
   private fail(message: string): void {

@@ -313,7 +313,7 @@ describe('reward code', () => {
     await expect.poll(() => alert.count()).toBe(0);
     await alert.waitFor({ timeout: 60_000 });
     expect(await stepOf(page)).toBeLessThanOrEqual(at + 2);
-    await button(page, 'Go on').click();
+    await alert.getByRole('button', { name: 'Go on' }).click();
     await status(page, /finished/);
     await page.close();
   });
@@ -334,7 +334,7 @@ describe('a worker that breaks down', () => {
   it.each([
     [
       'with an error',
-      () =>
+      (): void =>
         void setTimeout(() => {
           throw new Error('out of luck');
         }),
