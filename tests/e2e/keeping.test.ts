@@ -209,6 +209,47 @@ describe('files', () => {
     await page.close();
   });
 
+  it('pushes with a token that is nowhere afterwards, and says why a push is refused', async () => {
+    const { page } = await openReady({ ...tiny, max_steps: '2' });
+    const here = new URL(page.url()).origin;
+    const asked: { url: string; authorization?: string }[] = [];
+    await page.context().route(
+      (url) => url.origin !== here && url.protocol.startsWith('http'),
+      (route) => {
+        const request = route.request();
+        asked.push({ url: request.url(), authorization: request.headers().authorization });
+        return route.fulfill({
+          status: 401,
+          headers: { 'access-control-allow-origin': '*', 'access-control-expose-headers': '*' },
+          json: { error: 'Invalid credentials' },
+        });
+      },
+    );
+    await button(page, 'Train with PAPO').click();
+    await status(page, /^Step 2 of 2, finished/);
+    await keptButton(page, 'Push').click();
+    const dialog = page.getByRole('dialog');
+    const push = dialog.getByRole('button', { name: 'Push', exact: true });
+    const token = dialog.getByLabel('Token');
+    expect(await token.getAttribute('type')).toBe('password');
+    expect(await token.getAttribute('autocomplete')).toBe('off');
+    await dialog.getByLabel('Repository').fill('nobody');
+    await token.fill('hf_secret');
+    await dialog.getByText('expected user/name').waitFor();
+    expect(await push.isDisabled()).toBe(true);
+    await dialog.getByLabel('Repository').fill('nobody/model');
+    await push.click();
+    const refusal = dialog.getByRole('alert');
+    await refusal.waitFor();
+    expect(await refusal.textContent()).toMatch(/token|credentials/i);
+    expect(asked[0]?.authorization).toBe('Bearer hf_secret');
+    expect(asked.map(({ url }) => url).join()).not.toContain('hf_secret');
+    expect(await token.inputValue()).toBe('');
+    expect(await page.evaluate(() => document.documentElement.outerHTML)).not.toContain('hf_secret');
+    expect(JSON.stringify(await page.context().storageState({ indexedDB: true }))).not.toContain('hf_secret');
+    await page.close();
+  });
+
   it('reports bad rows of a dataset, and trains on the good ones when told to', async () => {
     const { page, errors } = await openReady(tiny);
     const image = await page
