@@ -15,13 +15,15 @@ import type { Catalogue, Problem, RunRequest, Validation } from './protocol.ts';
 
 /**
  * Where a preset says nothing: the built-in tasks have no last prompt, so a run needs a number of steps; the page
- * draws a held-out curve; and papo-nano's answers are short.
+ * draws a held-out curve; papo-nano's answers are short; and a tab may be closed at any moment, on a disk that is small.
  */
 const pageSettings: Partial<Settings> = {
   max_steps: 100,
   eval_steps: 20,
   num_eval_samples: 128,
   max_completion_length: 16,
+  save_steps: 10,
+  save_total_limit: 3,
 };
 
 export function catalogue(): Catalogue {
