@@ -147,7 +147,7 @@ export abstract class PAPOTrainer {
   }: {
     resume_from_checkpoint?: boolean | string | number | null;
   } = {}): Promise<TrainOutput> {
-    const { policy } = await this.open();
+    const { policy, recorder } = await this.open();
     const { args, state, control } = this;
     // The schedules need the number of updates, which for epochs only the data tell.
     const config: ResolvedConfig = { ...args, max_steps: state.max_steps };
@@ -174,6 +174,7 @@ export abstract class PAPOTrainer {
       while (state.global_step < state.max_steps) {
         await this.handler.call('on_step_begin');
         if (control.should_training_stop) break;
+        await recorder?.giveWay();
         const report = await trainer.update(this.live);
         lossSum += report.updated ? report.metrics.loss : 0;
         await this.afterUpdate(report);

@@ -19,6 +19,9 @@ export interface RecorderOptions {
   readonly onSaved: (checkpoint: CheckpointInfo) => void;
 }
 
+/** An update is held by a save for no longer than this and the copying. */
+const givenWayMs = 30;
+
 const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
 export class Recorder {
@@ -26,6 +29,8 @@ export class Recorder {
   private pending: LogRow[] = [];
   /** Ends with what is being written. One thing at a time, in order. */
   private writing: Promise<void> = Promise.resolve();
+  /** How many things are being written, or wait for it. */
+  private tasks = 0;
   private isLogFull = false;
 
   constructor(private readonly options: RecorderOptions) {}
@@ -78,6 +83,16 @@ export class Recorder {
     });
   }
 
+  /**
+   * Lets a save that goes on have the thread for a moment: a loop that computes without a pause would leave it a turn an
+   * update, and a tab that is killed meanwhile would lose more.
+   */
+  async giveWay(): Promise<void> {
+    if (this.tasks === 0) return;
+    const enough = new Promise<void>((resolve) => setTimeout(resolve, givenWayMs));
+    await Promise.race([this.writing, enough]);
+  }
+
   /** Waits for everything that is being written. */
   async settled(): Promise<void> {
     await this.writing;
@@ -110,9 +125,13 @@ export class Recorder {
   }
 
   private enqueue(work: () => Promise<void>): void {
-    this.writing = this.writing.then(work).catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.options.warn(`The run could not be written to ${this.options.store.where}: ${reason}`);
-    });
+    this.tasks++;
+    this.writing = this.writing
+      .then(work)
+      .catch((error: unknown) => {
+        const reason = error instanceof Error ? error.message : String(error);
+        this.options.warn(`The run could not be written to ${this.options.store.where}: ${reason}`);
+      })
+      .finally(() => this.tasks--);
   }
 }
