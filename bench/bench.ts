@@ -33,6 +33,9 @@ export interface Measured {
     'step' | 'rollout' | 'forward' | 'head' | 'backward' | 'optimizer' | 'train' | 'trainUnshared',
     number
   >;
+  /** What a checkpoint holds the loop for: the copy of everything it keeps, and how much that is. */
+  readonly snapshotMs: number;
+  readonly snapshotBytes: number;
   /** trainUnshared / train. */
   readonly sharingFactor: number;
   /** Dispatches (webgpu) or ONNX nodes (cpu) of a training pass, and the CPU time to record them. */
@@ -114,6 +117,14 @@ async function measure(
     repeats,
     'train',
   );
+  const snapshots: number[] = [];
+  let snapshotBytes = 0;
+  for (let i = 0; i < repeats; i++) {
+    const start = performance.now();
+    const { tensors } = await trainer.snapshot();
+    snapshots.push(performance.now() - start);
+    snapshotBytes = [...tensors.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
+  }
   const result: Measured = {
     device: device.label,
     prompts: P,
@@ -129,6 +140,8 @@ async function measure(
       train: train.ms,
       trainUnshared: unshared.ms,
     },
+    snapshotMs: median(snapshots),
+    snapshotBytes,
     sharingFactor: unshared.ms / train.ms,
     trainSteps: train.stats.steps,
     rolloutSteps: await rolloutSteps(),
@@ -233,6 +246,9 @@ function print(r: Measured): void {
   console.log(`    optimizer          ${ms(r.ms.optimizer)}`);
   console.log(
     `  training pass        ${ms(r.ms.train)}; without prefix sharing ${ms(r.ms.trainUnshared)} (× ${r.sharingFactor.toFixed(2)})`,
+  );
+  console.log(
+    `  checkpoint           ${ms(r.snapshotMs)} to copy ${(r.snapshotBytes / 2 ** 20).toFixed(1)} MiB, the rest is written beside the training`,
   );
   console.log(
     `  steps a pass         ${r.trainSteps} training, ${r.rolloutSteps} rollout; encode ${ms(r.encodeMs)}; activations ${(r.activationBytes / 2 ** 20).toFixed(1)} MiB`,
