@@ -101,7 +101,8 @@ describe('kept runs', () => {
     // From an earlier checkpoint, the way is the same once more.
     await page.getByLabel('Checkpoint to resume from').first().selectOption({ label: 'from step 4' });
     await keptButton(page, 'Resume').click();
-    await status(page, /^Step 5 of 6/);
+    // Compiling takes a second or two, so this is seen.
+    await status(page, /^Step 4 of 6: compiling/);
     await status(page, /^Step 6 of 6, finished/);
     expect(await numbers(page)).toEqual(unbroken);
     expect(errors).toEqual([]);
