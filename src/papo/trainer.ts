@@ -82,6 +82,8 @@ export class Trainer {
   private tokensSeen = 0;
   /** Updates whose loss or gradient was no finite number. */
   private skipped = 0;
+  /** The update or snapshot that goes on. */
+  private last: Promise<unknown> = Promise.resolve();
   /** Passes that hold the settings, the optimizer's gradients or the reference: the policy's cache outlives these. */
   private readonly programs = new Map<string, Promise<Program>>();
 
@@ -122,8 +124,19 @@ export class Trainer {
     return new Trainer(options, optimizer, [...trainable.keys()], reference);
   }
 
+  /** One after the other: what is read during an update would be half of before it and half of after. */
+  private alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.last.then(work);
+    this.last = result.catch(() => {});
+    return result;
+  }
+
   /** One optimizer update. Settings that may change while running are read here: learning rate, γ, η, temperature. */
-  async update(live: Partial<LiveSettings> = {}): Promise<StepReport> {
+  update(live: Partial<LiveSettings> = {}): Promise<StepReport> {
+    return this.alone(() => this.updateAlone(live));
+  }
+
+  private async updateAlone(live: Partial<LiveSettings>): Promise<StepReport> {
     const given = Object.fromEntries(Object.entries(live).filter(([, value]) => value !== undefined));
     const config: ResolvedConfig = { ...this.options.config, ...given };
     const timing = { rollout: 0, score: 0, train: 0, optimizer: 0, total: 0 };
@@ -366,9 +379,13 @@ export class Trainer {
 
   /**
    * Everything that the next update depends on, as it is now: a trainer with the same settings and data that takes it
-   * back goes on as this one does. The arrays are copies.
+   * back goes on as this one does. The arrays are copies. Waits for an update that goes on.
    */
-  async snapshot(): Promise<Snapshot> {
+  snapshot(): Promise<Snapshot> {
+    return this.alone(() => this.snapshotAlone());
+  }
+
+  private async snapshotAlone(): Promise<Snapshot> {
     const { policy } = this.options;
     const tensors = new Map<string, CheckpointTensor>();
     const stores: [string, Store, readonly string[]][] = [
