@@ -14,7 +14,10 @@ export class TrainerState {
   /** Updates of the whole run. */
   max_steps = 0;
   num_train_epochs = 0;
-  /** What `on_log` was told, oldest first, each with its step. */
+  /**
+   * What `on_log` and `on_evaluate` were told, oldest first, each with its step; after a resume the numbers of every
+   * single update before it.
+   */
   log_history: Record<string, number>[] = [];
   /** The best held-out accuracy (without answers: reward) so far, and where it was. */
   best_metric: number | null = null;

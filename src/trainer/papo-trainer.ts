@@ -15,8 +15,14 @@ import { Policy } from '../policy/policy.ts';
 import { RewardGuard } from '../rewards/guard.ts';
 import type { ModelFolder } from '../store/hf-folder.ts';
 import type { JsonObject } from '../store/json.ts';
-import type { CheckpointInfo, LogRow, RunInfo, RunStore } from '../store/run-store.ts';
-import { CallbackHandler, type TrainerCallback, TrainerControl, TrainerState } from './callbacks.ts';
+import type { CheckpointInfo, LogRow, RunInfo, RunStore, StoredCheckpoint } from '../store/run-store.ts';
+import {
+  type CallbackDetails,
+  CallbackHandler,
+  type TrainerCallback,
+  TrainerControl,
+  TrainerState,
+} from './callbacks.ts';
 import { checkMemory } from './check-memory.ts';
 import { findCheckpoint } from './find-checkpoint.ts';
 import { Health } from './health.ts';
@@ -88,6 +94,10 @@ export abstract class PAPOTrainer {
   private rows: LogRow[] = [];
   private unlogged: Record<string, number>[] = [];
   private createdAt = Date.now();
+  /** What is known of the run's end; null while none has begun. */
+  private runState: RunInfo['state'] | null = null;
+  /** What a callback threw while nobody waited for it. */
+  private thrown?: { readonly error: unknown };
 
   /** Throws a UserError for settings, rewards or datasets that cannot be used; the model is opened later. */
   constructor(private readonly options: PAPOTrainerOptions) {
@@ -151,7 +161,10 @@ export abstract class PAPOTrainer {
     const { args, state, control } = this;
     // The schedules need the number of updates, which for epochs only the data tell.
     const config: ResolvedConfig = { ...args, max_steps: state.max_steps };
+    // Before anything changes: a start that is refused leaves run and trainer as they were.
+    const from = await this.startingPoint(resume_from_checkpoint);
     this.trainer?.dispose();
+    this.trainer = undefined;
     await checkMemory(policy, config, this.train_dataset, this.eval_dataset);
     const trainer = await Trainer.create({
       policy,
@@ -164,20 +177,23 @@ export abstract class PAPOTrainer {
     const started = performance.now();
     let lossSum = 0;
     let outcome: RunInfo['state'] = 'failed';
-    let isBegun = false;
+    let output: TrainOutput;
+    this.runState = null;
+    this.thrown = undefined;
     try {
-      await this.begin(trainer, resume_from_checkpoint);
-      isBegun = true;
+      await this.begin(trainer, from);
       const first = state.global_step;
       await this.handler.call('on_train_begin');
-      if (first === 0 && this.eval_dataset) await this.evaluate();
+      if (first === 0 && this.eval_dataset) state.log_history.push({ step: 0, ...(await this.evaluate()) });
+      let beginsEpoch = this.train_dataset.epochSize !== undefined;
       while (state.global_step < state.max_steps) {
+        if (beginsEpoch) await this.handler.call('on_epoch_begin');
         await this.handler.call('on_step_begin');
         if (control.should_training_stop) break;
         await recorder?.giveWay();
         const report = await trainer.update(this.live);
         lossSum += report.updated ? report.metrics.loss : 0;
-        await this.afterUpdate(report);
+        beginsEpoch = await this.afterUpdate(report);
       }
       outcome = state.global_step >= state.max_steps ? 'finished' : 'stopped';
       const steps = state.global_step - first;
@@ -192,12 +208,13 @@ export abstract class PAPOTrainer {
         epoch: state.epoch,
       };
       await this.handler.call('on_train_end');
-      return { global_step: state.global_step, training_loss, metrics };
+      output = { global_step: state.global_step, training_loss, metrics };
     } finally {
-      // A start that was refused leaves the run as it was.
-      if (isBegun) await this.writeInfo(outcome);
+      if (this.runState) await this.writeInfo(outcome);
       await (await this.opening)?.recorder?.settled();
     }
+    this.throwThrown();
+    return output;
   }
 
   /**
@@ -275,7 +292,8 @@ export abstract class PAPOTrainer {
       { step: state.global_step, state: saved, tensors: snapshot.tensors },
       best_global_step,
     );
-    await this.writeInfo('running');
+    // A run that is over stays so.
+    await this.writeInfo(this.runState ?? 'running');
   }
 
   /**
@@ -309,6 +327,7 @@ export abstract class PAPOTrainer {
     if (opened && typeof this.options.device !== 'object') opened.device.dispose();
     if (!this.options.store) await this.store?.close();
     this.opening = this.trainer = undefined;
+    this.runState = null;
   }
 
   /** The model that is trained; opened at the first call of whatever needs it. */
@@ -374,23 +393,36 @@ export abstract class PAPOTrainer {
       new Recorder({
         store,
         save_total_limit: args.save_total_limit,
-        warn: (message) => void this.handler.call('on_warning', { message }),
-        onSaved: (checkpoint) => void this.handler.call('on_save', { checkpoint }),
+        warn: (message) => this.tell('on_warning', { message }),
+        onSaved: (checkpoint) => this.tell('on_save', { checkpoint }),
       });
     await this.handler.call('on_init_end');
     return { device, folder, policy, recorder };
   }
 
-  /** From the start, or from a checkpoint. */
-  private async begin(trainer: Trainer, resume: boolean | string | number | null): Promise<void> {
-    const { store, state } = this;
-    state.global_step = 0;
-    state.skipped_in_a_row = state.failed_rewards_in_a_row = 0;
-    this.unlogged = [];
+  /** The checkpoint to go on from, or null for a new run. Throws a UserError where there is none, or a run already. */
+  private async startingPoint(resume: boolean | string | number | null): Promise<StoredCheckpoint | null> {
+    const { store } = this;
     if (resume) {
       if (!store) throw new UserError('resume_from_checkpoint: there is no output_dir to resume from.');
       const { checkpoint, skipped } = await findCheckpoint(store, resume);
       for (const message of skipped) await this.handler.call('on_warning', { message });
+      return checkpoint;
+    }
+    if (store && ((await store.checkpoints()).length > 0 || (await store.readLog()).length > 0))
+      throw new UserError(
+        `${store.where} holds a run already: go on with it (resume_from_checkpoint), or choose another output_dir.`,
+      );
+    return null;
+  }
+
+  /** From the start, or from a checkpoint. */
+  private async begin(trainer: Trainer, checkpoint: StoredCheckpoint | null): Promise<void> {
+    const { store, state } = this;
+    state.global_step = 0;
+    state.skipped_in_a_row = state.failed_rewards_in_a_row = 0;
+    this.unlogged = [];
+    if (store && checkpoint) {
       const kept = checkpoint.state as {
         trainer: JsonObject;
         live: Partial<LiveSettings>;
@@ -409,7 +441,9 @@ export abstract class PAPOTrainer {
         best_global_step: kept.best_global_step,
         epoch: kept.epoch,
       });
-      // Rows of later steps are of a future that did not come to be; it is lived again. So is the evaluation of step 0.
+      // Later steps are of a future that did not come to be; it is lived again. So is the evaluation of step 0.
+      for (const { step } of await store.checkpoints())
+        if (step > trainer.step) await store.deleteCheckpoint(step);
       await store.truncateLog(trainer.step === 0 ? -1 : trainer.step);
       this.rows = (await store.readLog()).map((row) => ({ ...row, completions: [] }));
       const updates = this.rows.filter((row) => row.kind === 'step').map((row) => row.metrics);
@@ -417,10 +451,6 @@ export abstract class PAPOTrainer {
       state.log_history = this.rows.map(({ step, metrics }) => ({ step, ...metrics }));
       this.createdAt = (await store.info())?.createdAt ?? this.createdAt;
     } else {
-      if (store && ((await store.checkpoints()).length > 0 || (await store.readLog()).length > 0))
-        throw new UserError(
-          `${store.where} holds a run already: go on with it (resume_from_checkpoint), or choose another output_dir.`,
-        );
       this.rows = [];
       state.log_history = [];
       state.best_metric = state.best_global_step = null;
@@ -429,7 +459,8 @@ export abstract class PAPOTrainer {
     await this.writeInfo('running');
   }
 
-  private async afterUpdate(report: StepReport): Promise<void> {
+  /** Resolves to whether an epoch ended. */
+  private async afterUpdate(report: StepReport): Promise<boolean> {
     const { args, state, control, handler } = this;
     const { step } = report;
     const size = this.train_dataset.epochSize ?? Number.POSITIVE_INFINITY;
@@ -470,6 +501,8 @@ export abstract class PAPOTrainer {
     if (control.should_save && state.skipped_in_a_row === 0) await this.save_checkpoint();
     control.should_save = false;
     if (control.should_epoch_stop) control.should_training_stop = true;
+    this.throwThrown();
+    return endsEpoch;
   }
 
   private async heldOutRewards({ rows, completions }: Evaluation): Promise<Record<string, number>> {
@@ -481,7 +514,21 @@ export abstract class PAPOTrainer {
   private addRow(row: LogRow): void {
     // Completions go to the store; in memory a long run would pile them up.
     this.rows.push({ ...row, completions: [] });
-    void this.opening?.then(({ recorder }) => recorder?.log(row));
+    // What is evaluated without a run belongs to none.
+    if (this.runState) void this.opening?.then(({ recorder }) => recorder?.log(row));
+  }
+
+  /** Tells what happened beside the training, which does not wait; a callback's error ends it at the next update. */
+  private tell(event: 'on_warning' | 'on_save', details: CallbackDetails): void {
+    this.handler.call(event, details).catch((error: unknown) => {
+      this.thrown ??= { error };
+    });
+  }
+
+  private throwThrown(): void {
+    const { thrown } = this;
+    this.thrown = undefined;
+    if (thrown) throw thrown.error;
   }
 
   private get saves(): boolean {
@@ -517,6 +564,7 @@ export abstract class PAPOTrainer {
   }
 
   private async writeInfo(state: RunInfo['state']): Promise<void> {
+    this.runState = state;
     (await this.opening)?.recorder?.writeInfo(this.info(state));
   }
 }
