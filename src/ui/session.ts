@@ -132,7 +132,10 @@ export class Session implements Core {
       const from = { step: step ?? run?.step ?? 0, totalSteps: run?.totalSteps ?? 1 };
       const progress = { ...from, stepsPerSecond: null, tokensPerSecond: null, secondsLeft: null };
       this.set({ ...cleared(this.state), pending: 'start', keptId: id, progress });
-      await this.service.resumeRun(id, this.receiver(), step);
+      const { rewards = [], ...request } = await this.service.resumeRun(id, this.receiver(), step);
+      // The panels show the run that goes on.
+      this.set({ form: { ...this.state.form, ...request, rewards } });
+      await this.validate();
       return true;
     });
   }

@@ -121,6 +121,16 @@ function readValue(text: string): unknown {
   }
 }
 
+/** What a run that is resumed differs in from its preset, as a person would have typed it. */
+export function settingsAsTyped(
+  config: ResolvedConfig,
+  preset: string,
+  task: string,
+): Record<string, string> {
+  const usual = check({ preset, task, settings: {} }).validation.preset;
+  return Object.fromEntries(Object.entries(asTexts(config)).filter(([name, text]) => text !== usual[name]));
+}
+
 function asTexts(config: ResolvedConfig): Record<string, string> {
   return Object.fromEntries(
     SETTING_NAMES.map((name) => {

@@ -288,8 +288,11 @@ export interface TrainingService {
    * `steps` it pauses after so many updates.
    */
   start(request: RunRequest, onEvent: (event: RunEvent) => void, steps?: number): Promise<Validation>;
-  /** Goes on with a kept run: from its last whole checkpoint, or from the one of `step`. */
-  resumeRun(id: string, onEvent: (event: RunEvent) => void, step?: number): Promise<void>;
+  /**
+   * Goes on with a kept run: from its last whole checkpoint, or from the one of `step`. Resolves to what was asked for
+   * when it began.
+   */
+  resumeRun(id: string, onEvent: (event: RunEvent) => void, step?: number): Promise<RunRequest>;
   /** Waits for the update in progress to end. */
   pause(): void;
   resume(): void;

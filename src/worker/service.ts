@@ -20,7 +20,7 @@ import type { IdbRun } from '../store/idb-run.ts';
 import type { JsonObject } from '../store/json.ts';
 import type { CheckpointInfo, RunInfo } from '../store/run-store.ts';
 import { PAPOConfig } from '../trainer/papo-config.ts';
-import { catalogue, check } from './catalogue.ts';
+import { catalogue, check, settingsAsTyped } from './catalogue.ts';
 import { Datasets } from './datasets.ts';
 import { Library } from './library.ts';
 import { openDevice } from './open-device.ts';
@@ -157,7 +157,7 @@ export class Service implements TrainingService {
     return validation;
   }
 
-  async resumeRun(id: string, onEvent: (event: RunEvent) => void, step?: number): Promise<void> {
+  async resumeRun(id: string, onEvent: (event: RunEvent) => void, step?: number): Promise<RunRequest> {
     if (this.run && !this.run.isOver)
       throw new UserError('A run is going on; stop it before another goes on.');
     await this.closeRun();
@@ -173,8 +173,12 @@ export class Service implements TrainingService {
       if (from === false) await store.truncateLog(-1);
       const reward_funcs = await this.rewardsOf(origin, args);
       const data = await this.dataOf(origin, args);
-      this.request = { preset: origin.preset, task: origin.task, settings: {} };
+      const { preset, task, dataset, rewards } = origin;
+      const settings = settingsAsTyped(args, preset, task);
+      const request = { preset, task, dataset, rewards, settings };
+      this.request = request;
       this.begin({ folder, device, args, origin, info, store, reward_funcs, data }, onEvent, from);
+      return request;
     } catch (error) {
       await store.close();
       throw error;

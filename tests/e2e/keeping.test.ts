@@ -372,6 +372,29 @@ describe('reward code', () => {
   });
 });
 
+it('a lost GPU: one message, and one click goes on to the end on a new device', async () => {
+  const { page } = await openReady({ ...tiny, max_steps: '4', save_steps: '1' });
+  await page.getByLabel('Device', { exact: true }).selectOption('webgpu');
+  await page.getByText(/^WebGPU \(.*\)\.$/).waitFor({ timeout: 60_000 });
+  await status(page, /^Ready/);
+  await button(page, 'Train with PAPO').click();
+  await page
+    .getByTestId('saved')
+    .filter({ hasText: /step [1-3]/ })
+    .waitFor({ timeout: 180_000 });
+  await site.crashGpu();
+  const alert = page.getByRole('alert');
+  await alert.filter({ hasText: /The connection to the GPU was lost/ }).waitFor({ timeout: 60_000 });
+  expect(await alert.count()).toBe(1);
+  await button(page, 'Resume from the last checkpoint').click();
+  await page
+    .getByTestId('status')
+    .filter({ hasText: /^Step 4 of 4, finished/ })
+    .waitFor({ timeout: 180_000 });
+  expect(await alert.count()).toBe(0);
+  await page.close();
+}, 400_000);
+
 describe('a worker that breaks down', () => {
   it.each([
     [

@@ -23,6 +23,8 @@ export interface Site {
   open(path?: string, context?: BrowserContext): Promise<{ page: Page; errors: string[] }>;
   /** Tabs of one context share their storage. Each page has one of its own otherwise. */
   newContext(): Promise<BrowserContext>;
+  /** Ends the browser's GPU process, as a driver's crash does. */
+  crashGpu(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -50,6 +52,11 @@ export async function serveSite(): Promise<Site> {
       });
       await page.goto(url + path);
       return { page, errors };
+    },
+    async crashGpu() {
+      const session = await browser.newBrowserCDPSession();
+      // Its answer never comes: the process that would give it is gone.
+      void session.send('Browser.crashGpuProcess').catch(() => {});
     },
     async close() {
       await browser.close();
