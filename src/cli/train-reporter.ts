@@ -34,13 +34,13 @@ export class Reporter implements TrainerCallback {
     if (!this.json) this.progress(step, state.max_steps, metrics);
   }
 
-  on_evaluate(args: PAPOConfig, state: TrainerState, _: TrainerControl, { metrics }: CallbackDetails): void {
+  on_evaluate(_: PAPOConfig, state: TrainerState, __: TrainerControl, { metrics }: CallbackDetails): void {
     this.line = { step: state.global_step, ...this.line, ...metrics };
-    const { eval_accuracy, eval_accuracy_error, eval_reward } = metrics!;
+    const { eval_accuracy, eval_accuracy_error, eval_reward, eval_samples } = metrics!;
     const found = Number.isFinite(eval_accuracy)
       ? `held-out accuracy ${percent(eval_accuracy)} ± ${percent(eval_accuracy_error)}`
       : `held-out reward ${eval_reward.toFixed(3)}`;
-    this.say(`\rstep ${state.global_step}: ${found}  (${args.num_eval_samples} examples)   `);
+    this.say(`\rstep ${state.global_step}: ${found}  (${eval_samples} examples)   `);
   }
 
   on_save(_: PAPOConfig, __: TrainerState, ___: TrainerControl, { checkpoint }: CallbackDetails): void {

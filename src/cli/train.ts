@@ -5,6 +5,7 @@
  */
 
 import { UserError } from '../errors.ts';
+import { lastPart } from '../export/run-files.ts';
 import { PAPOConfig, PAPOTrainer } from '../index.node.ts';
 import { isRunFolder, readFolderRun } from '../store/folder-runs.ts';
 import type { JsonObject } from '../store/json.ts';
@@ -20,7 +21,8 @@ export async function main(args: string[]): Promise<number> {
     return 0;
   }
   // A resumed run is what it was, but for what the command line says anew.
-  const kept = given.resume ? await keptRun(given.out) : undefined;
+  const from = (given.settings.resume_from_checkpoint as string | boolean | undefined) ?? given.resume;
+  const kept = from ? await keptRun(given.out) : undefined;
   const origin = (kept?.origin ?? {}) as Partial<Record<string, string>>;
   const preset = given.preset ?? origin.preset ?? 'papo-nano';
   const task = given.task ?? origin.task ?? 'shapes';
@@ -28,7 +30,7 @@ export async function main(args: string[]): Promise<number> {
   const rewardNames = given.reward ?? (kept?.origin.rewards as string[] | undefined) ?? ['boxed_answer'];
   const dataset = given.dataset ?? origin.dataset;
   const config = new PAPOConfig(
-    { ...kept?.settings, ...given.settings, output_dir: given.out ?? null },
+    { ...kept?.settings, resume_from_checkpoint: null, ...given.settings, output_dir: given.out ?? null },
     preset,
   );
 
@@ -48,16 +50,25 @@ export async function main(args: string[]): Promise<number> {
     origin: {
       preset,
       model,
+      model_name: lastPart(model),
       rewards: rewardNames,
-      ...(dataset ? { dataset } : { task }),
+      ...(dataset ? { dataset, dataset_name: lastPart(dataset) } : { task }),
     },
   });
   // The first Ctrl+C ends the run in order, with a checkpoint where there is an --out; the second at once.
+  let interrupted = false;
   const onInterrupt = () => {
-    if (trainer.control.should_training_stop) process.exit(130);
+    if (interrupted) process.exit(130);
+    interrupted = true;
     reporter.say('Stopping after this step (Ctrl+C again: at once).');
     trainer.control.should_training_stop = true;
   };
+  // One that came while the model was loading.
+  trainer.add_callback({
+    on_train_begin: (_, __, control) => {
+      control.should_training_stop ||= interrupted;
+    },
+  });
   process.on('SIGINT', onInterrupt);
   try {
     for (const warning of config.warnings) reporter.say(`note: ${warning}`);
@@ -65,12 +76,16 @@ export async function main(args: string[]): Promise<number> {
     reporter.say(
       `${model} on ${policy.device.label}; preset ${preset}, ${dataset ?? `task ${task}`}, ${trainer.state.max_steps} steps`,
     );
-    const { metrics, global_step } = await trainer.train({ resume_from_checkpoint: given.resume });
+    const { metrics, global_step } = await trainer.train({ resume_from_checkpoint: from });
     reporter.finish(`${global_step} steps; ${metrics.train_runtime.toFixed(1)} s`);
     if (given.out) {
       if (global_step < trainer.state.max_steps) await trainer.save_checkpoint();
       await trainer.save_model(given.out, { onnx: given.onnx, completions: true, dtype: given.dtype });
       reporter.say(`saved to ${given.out}`);
+    }
+    if (interrupted) {
+      if (given.push) reporter.say('Not pushed: the run was stopped before its end.');
+      return 130;
     }
     if (given.push) {
       const token = process.env.HF_TOKEN;

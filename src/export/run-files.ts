@@ -94,15 +94,19 @@ export async function checkpointModel(
 function card(info: RunInfo, rows: readonly LogRow[], curve: string | null): string {
   const { origin } = info;
   const text = (key: string) => (typeof origin[key] === 'string' ? (origin[key] as string) : undefined);
+  // In a page `dataset` is a key of the browser's storage.
+  const data = text('dataset_name') ?? text('dataset');
+  const task = text('task');
   const seconds = rows.reduce((sum, { metrics }) => sum + (metrics.step_time ?? 0), 0);
   const first = rows.find((row) => row.kind === 'step');
   const rewards = Object.keys(first?.metrics ?? {}).flatMap(
     (name) => /^rewards\/(.+)\/mean$/.exec(name)?.[1] ?? [],
   );
   return modelCard({
-    model_name: info.name,
-    base_model: text('model') ?? null,
-    datasets: [text('dataset') ?? text('task')].filter((name) => name !== undefined),
+    // A run without a name is called as its folder.
+    model_name: info.name === info.settings.output_dir ? lastPart(info.name) : info.name,
+    base_model: text('model_name') ?? text('model') ?? null,
+    datasets: data ? [data] : task ? [`the built-in task ${task}`] : [],
     data: text('data'),
     rewards,
     steps: info.step,
@@ -117,6 +121,9 @@ function card(info: RunInfo, rows: readonly LogRow[], curve: string | null): str
   });
 }
 
+/** Where things lie on somebody's disk is nobody else's to know. */
+export const lastPart = (path: string) => path.split(/[\\/]/).filter(Boolean).at(-1) ?? path;
+
 const plain = (all: Record<string, string>, names: string[]) =>
   Object.fromEntries(names.map((name) => [name, all[name].replace('^', '')]));
 
@@ -124,9 +131,12 @@ const plain = (all: Record<string, string>, names: string[]) =>
 function heldOut(info: RunInfo, rows: readonly LogRow[]): HeldOutResult[] {
   const evaluations = rows.filter((row) => row.kind === 'evaluation');
   const before = evaluations.find((row) => row.step === 0);
-  const after = evaluations.findLast((row) => row.step > 0);
+  const after = evaluations.findLast((row) => row.step > 0 && row.step === info.step);
   const names = Object.keys((after ?? before)?.metrics ?? {}).filter(
-    (name) => name.startsWith('eval_') && name !== 'eval_runtime' && !name.endsWith('_error'),
+    (name) =>
+      name.startsWith('eval_') &&
+      !['eval_runtime', 'eval_samples'].includes(name) &&
+      !name.endsWith('_error'),
   );
   const measured = (row: LogRow | undefined, name: string) =>
     row && Number.isFinite(row.metrics[name])
@@ -137,6 +147,6 @@ function heldOut(info: RunInfo, rows: readonly LogRow[]): HeldOutResult[] {
     isShare: /^eval_(accuracy|errors)/.test(name),
     before: measured(before, name),
     after: measured(after, name),
-    questions: Number(info.settings.num_eval_samples),
+    questions: (after ?? before)?.metrics.eval_samples ?? Number(info.settings.num_eval_samples),
   }));
 }

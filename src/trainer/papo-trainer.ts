@@ -6,7 +6,7 @@ import type { Device } from '../device/device.ts';
 import { UserError } from '../errors.ts';
 import { type HubTarget, type PushResult, pushToHub } from '../export/hub.ts';
 import type { OutFile } from '../export/out-file.ts';
-import { type RunFilesOptions, runFiles } from '../export/run-files.ts';
+import { lastPart, type RunFilesOptions, runFiles } from '../export/run-files.ts';
 import { planBatches, totalUpdates } from '../papo/batches.ts';
 import type { ResolvedConfig } from '../papo/config.ts';
 import { rewardArgs } from '../papo/generation.ts';
@@ -94,6 +94,7 @@ export abstract class PAPOTrainer {
   private rows: LogRow[] = [];
   private unlogged: Record<string, number>[] = [];
   private createdAt = Date.now();
+  private deviceLabel?: string;
   /** What is known of the run's end; null while none has begun. */
   private runState: RunInfo['state'] | null = null;
   /** What a callback threw while nobody waited for it. */
@@ -240,6 +241,7 @@ export abstract class PAPOTrainer {
     const metrics: Record<string, number> = {
       ...evaluationMetrics(evaluation),
       ...(await this.heldOutRewards(evaluation)),
+      eval_samples: total,
       eval_runtime: (performance.now() - started) / 1000,
     };
     const score = Number.isFinite(metrics.eval_accuracy) ? metrics.eval_accuracy : metrics.eval_reward;
@@ -384,6 +386,7 @@ export abstract class PAPOTrainer {
       typeof options.device === 'object'
         ? options.device
         : await this.platform.openDevice(options.device ?? 'auto');
+    this.deviceLabel = device.label;
     const policy = Policy.create(device, folder);
     const store =
       options.store ?? (args.output_dir === null ? undefined : await this.platform.openRun(args.output_dir));
@@ -555,11 +558,21 @@ export abstract class PAPOTrainer {
       name: this.options.name ?? this.args.run_name ?? this.args.output_dir ?? 'papo',
       createdAt: this.createdAt,
       settings: this.args.to_dict() as unknown as JsonObject,
-      origin: this.options.origin ?? {},
+      origin: { ...this.knownOrigin(), ...this.options.origin },
       state,
       step: this.state.global_step,
       bestStep: this.state.best_global_step,
       bestMetric: this.state.best_metric,
+    };
+  }
+
+  /** What the model card says of where the run came from. */
+  private knownOrigin(): JsonObject {
+    const { model, train_dataset } = this.options;
+    return {
+      ...(typeof model === 'string' && { model: lastPart(model) }),
+      ...(typeof train_dataset === 'string' && { task: train_dataset }),
+      ...(this.deviceLabel && { device: this.deviceLabel }),
     };
   }
 

@@ -77,7 +77,7 @@ export function heldOutView(step: number, questions: number, e: Measured): HeldO
 export function heldOutRow({ step, metrics }: HistoryRow, questions: number): HeldOut {
   const share = (cause: string): number | undefined => metrics[`eval_errors/${cause}`];
   const { eval_accuracy: accuracy, eval_accuracy_error: accuracyError } = metrics;
-  return heldOutView(step, questions, {
+  return heldOutView(step, metrics.eval_samples ?? questions, {
     accuracy,
     accuracyError,
     perceptionErrors: share('perception'),
