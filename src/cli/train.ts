@@ -50,7 +50,7 @@ export async function main(args: string[]): Promise<number> {
     origin: {
       preset,
       model,
-      model_name: lastPart(model),
+      model_name: lastPart(model).replace(/\.zip$/i, ''),
       rewards: rewardNames,
       ...(dataset ? { dataset, dataset_name: lastPart(dataset) } : { task }),
     },

@@ -95,7 +95,8 @@ function card(info: RunInfo, rows: readonly LogRow[], curve: string | null): str
   const { origin } = info;
   const text = (key: string) => (typeof origin[key] === 'string' ? (origin[key] as string) : undefined);
   // In a page `dataset` is a key of the browser's storage.
-  const data = text('dataset_name') ?? text('dataset');
+  const named = text('dataset_name');
+  const data = named === undefined ? text('dataset') : `the dataset ${named}`;
   const task = text('task');
   const seconds = rows.reduce((sum, { metrics }) => sum + (metrics.step_time ?? 0), 0);
   const first = rows.find((row) => row.kind === 'step');
