@@ -20,7 +20,7 @@ const namesIn = (text: string) => [...text.matchAll(/`(\w+)`/g)].map(([, name]) 
 const rows = (text: string) =>
   [...text.matchAll(/^\| (`.+?) \| (.+) \|$/gm)].map(([, names, meaning]) => ({
     names: namesIn(names),
-    meaning,
+    meaning: meaning.trim(),
   }));
 const isOurs = (name: SettingName) => describeSetting(name).meaning.includes('(ours');
 
