@@ -20,6 +20,11 @@ export async function main(args: string[]): Promise<number> {
     console.log(usage);
     return 0;
   }
+  // Before training, because after it a push that fails would lose everything.
+  if (given.push && !process.env.HF_TOKEN)
+    throw new UserError('--push: set the environment variable HF_TOKEN to a token that may write.');
+  if (given.push && !given.out)
+    throw new UserError('--push: expected --out DIR too, where the model stays if the push fails.');
   // A resumed run is what it was, but for what the command line says anew.
   const from = (given.settings.resume_from_checkpoint as string | boolean | undefined) ?? given.resume;
   const kept = from ? await keptRun(given.out) : undefined;
@@ -88,9 +93,7 @@ export async function main(args: string[]): Promise<number> {
       return 130;
     }
     if (given.push) {
-      const token = process.env.HF_TOKEN;
-      if (!token)
-        throw new UserError('--push: set the environment variable HF_TOKEN to a token that may write.');
+      const token = process.env.HF_TOKEN ?? '';
       const { url } = await trainer.push_to_hub({ repo_id: given.push, token });
       reporter.say(`pushed to ${url}`);
     }

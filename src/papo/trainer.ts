@@ -16,7 +16,14 @@ import type { CheckpointTensor } from '../store/run-store.ts';
 import type { Reward } from './advantages.ts';
 import { type BatchPlan, microStep, planBatches } from './batches.ts';
 import type { ResolvedConfig } from './config.ts';
-import { type Generation, type GenerationOptions, readPrompts, rollOut, toGeneration } from './generation.ts';
+import {
+  type Generation,
+  type GenerationOptions,
+  type Rollout,
+  readPrompts,
+  rollOut,
+  toGeneration,
+} from './generation.ts';
 import { type ReadTensor, readRollout, rolloutState } from './rollout-state.ts';
 import { annealingDiscount, learningRateFactor, warmupUpdates } from './schedules.ts';
 import { merge, scalars } from './step-metrics.ts';
@@ -444,9 +451,33 @@ export class Trainer {
     this.generation = undefined;
     if (isJsonObject(state.generation)) {
       const rollout = await readRollout(state.generation, names, read);
+      this.checkRollout(rollout);
       const prompts = await readPrompts(policy, dataset, rollout.prompts);
       this.generation = toGeneration(this.options, config, this.plan, this.unit, rollout, prompts);
     }
+  }
+
+  /** Throws a UserError where a rollout that updates still draw on was made with batches of another shape. */
+  private checkRollout({ ids, prompts, oldLogps }: Rollout): void {
+    const { max_completion_length: T } = this.options.config;
+    const {
+      completionsPerGeneration,
+      promptsPerGeneration,
+      microBatchSize,
+      stepsPerGeneration,
+      needsOldLogps,
+    } = this.plan;
+    const fits =
+      ids.length === completionsPerGeneration * T &&
+      prompts.length === promptsPerGeneration &&
+      oldLogps.size === (needsOldLogps ? stepsPerGeneration : 0) &&
+      [...oldLogps.values()].every((logps) => logps.length === microBatchSize * T);
+    if (!fits)
+      throw new UserError(
+        'the checkpoint was saved while its completions were in use, and they do not fit these settings: ' +
+          'num_generations, max_completion_length, per_device_train_batch_size, steps_per_generation and num_iterations ' +
+          'must be what they were',
+      );
   }
 
   private moments(): string[] {

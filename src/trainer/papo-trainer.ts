@@ -412,9 +412,15 @@ export abstract class PAPOTrainer {
       for (const message of skipped) await this.handler.call('on_warning', { message });
       return checkpoint;
     }
-    if (store && ((await store.checkpoints()).length > 0 || (await store.readLog()).length > 0))
+    if (!store) return null;
+    if ((await store.checkpoints()).length > 0)
       throw new UserError(
         `${store.where} holds a run already: go on with it (resume_from_checkpoint), or choose another output_dir.`,
+      );
+    if ((await store.readLog()).length > 0)
+      throw new UserError(
+        `${store.where} holds a run that ended before its first checkpoint: it cannot go on. Delete it, or choose ` +
+          'another output_dir.',
       );
     return null;
   }

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { main } from '../../../src/cli/train.ts';
 import { saveModelFolder } from '../../../src/store/node-files.ts';
 import { tinyNano } from '../../tiny-nano.ts';
 
@@ -24,7 +25,9 @@ const small = [
 
 /** Runs the command line; `stopAt` in what it prints sends Ctrl+C. */
 async function train(args: string[], stopAt?: string) {
-  const child = spawn(process.execPath, ['scripts/run.mjs', 'src/cli/train.ts', ...args]);
+  const child = spawn(process.execPath, ['scripts/run.mjs', 'src/cli/train.ts', ...args], {
+    env: { ...process.env, HF_TOKEN: 'hf_none' },
+  });
   let told = '';
   let isSent = false;
   const hear = (data: Buffer) => {
@@ -66,6 +69,18 @@ it('ends in order: a checkpoint, the model, no push; the run can go on from any 
   expect(again.told).toContain(`going on from step ${step}`);
   expect(await json('stopped', 'run.json')).toMatchObject({ state: 'finished', step: step + 1 });
 }, 120_000);
+
+it('--push without a token, or without a folder where the model stays, is refused before training', async () => {
+  vi.stubEnv('HF_TOKEN', '');
+  await expect(main(['--model', model, '--push', 'somebody/model'])).rejects.toThrow(
+    /--push: set .*HF_TOKEN/,
+  );
+  vi.stubEnv('HF_TOKEN', 'hf_none');
+  await expect(main(['--model', model, '--push', 'somebody/model'])).rejects.toThrow(
+    /--push: expected --out/,
+  );
+  vi.unstubAllEnvs();
+});
 
 it('before the first step it ends too', async () => {
   const out = join(directory, 'early');

@@ -156,3 +156,25 @@ it('epochs begin and end, as many times', async () => {
   await trainer.dispose();
   expect(seen).toEqual(['begin 0', 'end 1', 'begin 1', 'end 2']);
 });
+
+it('what cannot go on says so: other batches in the midst of a generation, a run without a checkpoint', async () => {
+  const store = new MemoryRunStore();
+  const settings = { num_iterations: 2, max_steps: 1 };
+  const first = newTrainer(settings, { store });
+  await first.train();
+  await first.dispose();
+  for (const other of [
+    { num_generations: 8 },
+    { max_completion_length: 4 },
+    { per_device_train_batch_size: 16 },
+    { per_device_train_batch_size: 4, steps_per_generation: 2 },
+  ]) {
+    const again = newTrainer({ ...settings, max_steps: 3, ...other }, { store });
+    await expect(again.train({ resume_from_checkpoint: true })).rejects.toThrow(/do not fit these settings/);
+    await again.dispose();
+  }
+  store.kept.clear();
+  const anew = newTrainer(settings, { store });
+  await expect(anew.train()).rejects.toThrow(/ended before its first checkpoint: it cannot go on/);
+  await anew.dispose();
+});
