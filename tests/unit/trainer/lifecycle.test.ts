@@ -178,3 +178,52 @@ it('what cannot go on says so: other batches in the midst of a generation, a run
   await expect(anew.train()).rejects.toThrow(/ended before its first checkpoint: it cannot go on/);
   await anew.dispose();
 });
+
+it('over a shuffled dataset, with live settings and dynamic sampling, a resumed run is the unbroken one', async () => {
+  const rows = Array.from({ length: 6 }, (_, i) => worldDataset('shapes', 'train', 1).row(i) as Row);
+  const settings = {
+    max_steps: -1,
+    num_train_epochs: 2,
+    dynamic_sampling: true,
+    top_k: 20,
+    logging_steps: 2,
+    warmup_steps: 2,
+    eval_steps: 2,
+  };
+  const make = (store: MemoryRunStore, last: number) =>
+    newTrainer(settings, {
+      store,
+      train_dataset: rows,
+      eval_dataset: rows.slice(0, 4),
+      callbacks: [
+        {
+          on_step_end: (_, s, control) => {
+            if (s.global_step === 2) current.live = { temperature: 0.9, perception_loss_weight: 0 };
+            control.should_training_stop = s.global_step === last;
+          },
+        },
+      ],
+    });
+  const whole = new MemoryRunStore();
+  let current = make(whole, -1);
+  await current.train();
+  await current.dispose();
+  const store = new MemoryRunStore();
+  for (const [last, resume] of [
+    [3, false],
+    [5, true],
+    [-1, true],
+  ] as const) {
+    current = make(store, last);
+    await current.train({ resume_from_checkpoint: resume });
+    await current.dispose();
+  }
+  const numbers = (of: MemoryRunStore) =>
+    of.rows.map((row) => ({ ...row, metrics: { ...row.metrics, step_time: 0, eval_runtime: 0 } }));
+  expect(numbers(store)).toEqual(numbers(whole));
+  const last = Math.max(...whole.kept.keys());
+  expect(last).toBe(6);
+  const [a, b] = await Promise.all([whole.openCheckpoint(last), store.openCheckpoint(last)]);
+  for (const name of a.tensors.keys()) expect(await b.read(name), name).toEqual(await a.read(name));
+  expect(b.state).toEqual(a.state);
+});
