@@ -59,6 +59,14 @@ export class FilesIn {
     await this.core.guarded(() => this.core.service.removeDataset(offered.id));
   }
 
+  /** Takes a dataset out of this browser; the built-in task is chosen again. */
+  async remove(id: string): Promise<void> {
+    const { datasets } = this.core.state;
+    this.core.set({ datasets: datasets.filter((one) => one.id !== id) });
+    await this.choose(undefined);
+    await this.core.guarded(() => this.core.service.removeDataset(id));
+  }
+
   private async offer(files: PickedFile[]): Promise<void> {
     const { view, warning } = await this.core.service.importDataset(files);
     const { warnings } = this.core.state;

@@ -65,6 +65,17 @@ export function RunPanel({ session, state }: { session: Session; state: State })
           onChange={(value) => void session.choose({ device: value as DeviceChoice })}
         />
       </div>
+      {dataset && (
+        <p>
+          <button
+            type="button"
+            disabled={going || busy}
+            onClick={() => void session.files.remove(dataset.id)}
+          >
+            Remove {dataset.name} from this browser
+          </button>
+        </p>
+      )}
       <Files session={session} state={state} />
       {loaded && (
         <p className="loaded">

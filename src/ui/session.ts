@@ -257,8 +257,10 @@ export class Session implements Core {
 
   private async showSamples(): Promise<void> {
     const { task, dataset } = this.state.form;
-    const own = this.state.datasets.find(({ id }) => id === dataset);
-    const groups = own ? own.samples.slice(0, 4) : await this.service.samples(task, 4);
+    const groups =
+      dataset === undefined
+        ? await this.service.samples(task, 4)
+        : (await this.service.datasetSamples(dataset)).slice(0, 4);
     if (!isGoing(this.state)) this.set({ groups });
   }
 

@@ -2,6 +2,7 @@
 import type {
   Activity,
   Catalogue,
+  DatasetSummary,
   DatasetView,
   DeviceChoice,
   GroupView,
@@ -84,7 +85,7 @@ export interface State {
   readonly runs: readonly RunSummary[];
   readonly storage?: StorageView;
   readonly transfer?: Transfer;
-  readonly datasets: readonly DatasetView[];
+  readonly datasets: readonly DatasetSummary[];
   /** Files that are being looked at. */
   readonly reading?: string;
   /** What dropped or picked files were taken for. */

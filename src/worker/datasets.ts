@@ -1,5 +1,5 @@
 /** Datasets that the user brought, kept in this browser so that a run can go on after a reload. */
-import { createStore, del, get, keys, set, type UseStore } from 'idb-keyval';
+import { createStore, del, entries, get, set, type UseStore } from 'idb-keyval';
 import type { Dataset } from '../data/dataset.ts';
 import { split } from '../data/dataset-split.ts';
 import { UserError } from '../errors.ts';
@@ -7,11 +7,13 @@ import { type DatasetReport, readDataset } from '../import/dataset.ts';
 import { decodeImage } from '../import/decode-page.ts';
 import type { PickedFile } from '../import/picked-files.ts';
 import { randomId } from '../store/random-id.ts';
-import type { DatasetView } from './protocol.ts';
+import type { DatasetSummary, DatasetView } from './protocol.ts';
 import { rowView } from './views.ts';
 
 interface Kept {
   readonly name: string;
+  /** Rows that can be used. */
+  readonly good: number;
   readonly files: readonly PickedFile[];
 }
 
@@ -27,7 +29,6 @@ export class Datasets {
   async add(files: readonly PickedFile[]): Promise<{ view: DatasetView; warning?: string }> {
     const name =
       files.length === 1 ? files[0].path : `${files[0]?.path ?? 'nothing'} and ${files.length - 1} more`;
-    const kept = { name, files };
     const report = await readDataset(files, { decodeImage, name });
     if (report.good === 0)
       throw new UserError(
@@ -37,6 +38,7 @@ export class Datasets {
         ].join('\n'),
       );
     const id = randomId();
+    const kept = { name, good: report.good, files };
     this.open.set(id, { kept, report });
     let warning: string | undefined;
     try {
@@ -47,14 +49,10 @@ export class Datasets {
     return { view: await this.view(id), warning };
   }
 
-  async list(): Promise<DatasetView[]> {
-    const ids = await keys<string>(this.store).catch(() => []);
-    const views: DatasetView[] = [];
-    for (const id of ids) {
-      const view = await this.view(id).catch(() => undefined);
-      if (view) views.push(view);
-    }
-    return views;
+  /** Those kept in this browser; their files are not read for that. */
+  async list(): Promise<DatasetSummary[]> {
+    const kept = await entries<string, Kept>(this.store).catch(() => []);
+    return kept.map(([id, { name, good }]) => ({ id, name, good }));
   }
 
   async remove(id: string): Promise<void> {

@@ -115,12 +115,17 @@ export interface PickedFileView {
   readonly file: Blob;
 }
 
-/** What became of files given as a dataset. */
-export interface DatasetView {
+/** A dataset that is kept in this browser. */
+export interface DatasetSummary {
   readonly id: string;
   readonly name: string;
-  readonly rows: number;
+  /** Rows that can be used. */
   readonly good: number;
+}
+
+/** What became of files given as a dataset. */
+export interface DatasetView extends DatasetSummary {
+  readonly rows: number;
   readonly columns: readonly string[];
   /** The first of them; `problemCount` counts all. */
   readonly problems: readonly DatasetProblem[];
@@ -328,7 +333,9 @@ export interface TrainingService {
 
   /** JSONL or Parquet with its images, or a zip of these. */
   importDataset(files: PickedFileView[]): Promise<{ view: DatasetView; warning?: string }>;
-  datasets(): Promise<DatasetView[]>;
+  datasets(): Promise<DatasetSummary[]>;
+  /** The first usable rows, without completions. */
+  datasetSamples(id: string): Promise<readonly GroupView[]>;
   removeDataset(id: string): Promise<void>;
 
   /** The door to the sandbox in which a user's reward code runs. */

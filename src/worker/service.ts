@@ -252,6 +252,10 @@ export class Service implements TrainingService {
     return transfer(found, buffersOf(found.view.samples));
   };
   datasets = () => this.data.list();
+  datasetSamples: TrainingService['datasetSamples'] = async (id) => {
+    const { samples } = await this.data.view(id);
+    return transfer(samples, buffersOf(samples));
+  };
   removeDataset = (id: string) => this.data.remove(id);
 
   setSandbox(port: MessagePort): void {

@@ -293,6 +293,20 @@ describe('files', () => {
     expect(await page.locator('.rollouts h3').first().textContent()).toBe(prompt);
     await page.getByText('Right answer: red').first().waitFor();
     await keptRuns(page).filter({ hasText: 'papo-nano, mine.jsonl' }).waitFor();
+    await page
+      .getByTestId('saved')
+      .filter({ hasText: /step 0/ })
+      .waitFor();
+
+    // It is still there after a reload, and its run goes on with it.
+    await page.reload();
+    await status(page, /^Ready/);
+    await expect.poll(() => task.locator('option').allTextContents()).toContain('your data: mine.jsonl');
+    await keptButton(page, 'Resume').click();
+    await status(page, /^Step 6 of 6, finished/);
+    expect(await task.locator('option:checked').textContent()).toBe('your data: mine.jsonl');
+    await button(page, 'Remove mine.jsonl from this browser').click();
+    await expect.poll(() => task.locator('option').allTextContents()).not.toContain('your data: mine.jsonl');
     expect(errors).toEqual([]);
     await page.close();
   });
