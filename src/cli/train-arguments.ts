@@ -19,6 +19,7 @@ export const usage = `npm run train -- [options] [--<setting> <value> …]
   --dtype NAME     how the model is stored at the end: float32 (default), bfloat16
   --onnx           also write ONNX files that transformers.js loads
   --push USER/NAME upload the model at the end, with --out; the token is read from the environment variable HF_TOKEN
+                   (another Hub than the usual: HF_ENDPOINT)
   --json           one JSON object a step instead of a progress line (step 0: held-out accuracy before training)
 Any setting of TRL's PAPOConfig by its name, such as --learning_rate 1e-4 --save_steps 20 --save_total_limit 2`;
 

@@ -3,11 +3,15 @@
 import type { CallbackDetails, TrainerCallback, TrainerControl, TrainerState } from '../trainer/callbacks.ts';
 import type { PAPOConfig } from '../trainer/papo-config.ts';
 
+/** Where lines cannot be overwritten, one is printed every ten steps, and after so long a silence. */
+const quietMs = 5000;
+
 const percent = (x: number) => `${(100 * x).toFixed(1)} %`;
 
 export class Reporter implements TrainerCallback {
   private started = 0;
   private firstStep = 0;
+  private printed = 0;
   /** The step's object, complete when the next step begins: what is held out is measured after the update. */
   private line?: Record<string, number>;
 
@@ -19,7 +23,7 @@ export class Reporter implements TrainerCallback {
   }
 
   on_train_begin(_: PAPOConfig, state: TrainerState): void {
-    this.started = performance.now();
+    this.started = this.printed = performance.now();
     this.firstStep = state.global_step;
     if (this.firstStep > 0) this.say(`going on from step ${this.firstStep}`);
   }
@@ -70,6 +74,9 @@ export class Reporter implements TrainerCallback {
       `step ${step}/${total}  reward ${metrics.reward.toFixed(3)}  loss ${metrics.loss.toFixed(4)}  ` +
       `grad norm ${metrics.grad_norm.toFixed(3)}  ${(done / elapsed).toFixed(2)} steps/s  ${left} s left`;
     if (process.stdout.isTTY) process.stdout.write(`\r${line.padEnd(100)}`);
-    else if (step % 10 === 0 || step === total) console.log(line);
+    else if (step % 10 === 0 || step === total || performance.now() - this.printed > quietMs) {
+      this.printed = performance.now();
+      console.log(line);
+    }
   }
 }

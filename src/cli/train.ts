@@ -94,7 +94,9 @@ export async function main(args: string[]): Promise<number> {
     }
     if (given.push) {
       const token = process.env.HF_TOKEN ?? '';
-      const { url } = await trainer.push_to_hub({ repo_id: given.push, token });
+      // Where huggingface's own tools look for another Hub too.
+      const hub_url = process.env.HF_ENDPOINT;
+      const { url } = await trainer.push_to_hub({ repo_id: given.push, token, ...(hub_url && { hub_url }) });
       reporter.say(`pushed to ${url}`);
     }
     return 0;

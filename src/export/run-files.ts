@@ -36,9 +36,12 @@ export interface RunContents {
 
 /** Updates after this step are not this model's. */
 export async function runFiles(
-  { config, sideFiles, tensors, info, rows: allRows }: RunContents,
+  { config, sideFiles, tensors, info: kept, rows: allRows }: RunContents,
   options: RunFilesOptions = {},
 ): Promise<OutFile[]> {
+  // A path of this machine says nothing elsewhere, and may say too much.
+  const name = kept.name === kept.settings.output_dir ? lastPart(kept.name) : kept.name;
+  const info = { ...kept, name, settings: { ...kept.settings, output_dir: null } };
   const rows = allRows.filter(({ step }) => step <= info.step);
   const plot = options.drawPng && trainingCurve(rows, info.name);
   const curve = plot ? { name: 'curve.png', bytes: await options.drawPng!(curveSvg(plot)) } : null;
@@ -105,7 +108,7 @@ function card(info: RunInfo, rows: readonly LogRow[], curve: string | null): str
   );
   return modelCard({
     // A run without a name is called as its folder.
-    model_name: info.name === info.settings.output_dir ? lastPart(info.name) : info.name,
+    model_name: info.name,
     base_model: text('model_name') ?? text('model') ?? null,
     datasets: data ? [data] : task ? [`the built-in task ${task}`] : [],
     data: text('data'),

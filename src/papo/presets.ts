@@ -113,6 +113,8 @@ export const PRESETS = {
       eval_steps: 20,
       num_eval_samples: 256,
       logging_steps: 1,
+      save_steps: 10,
+      save_total_limit: 3,
       freeze_vision_tower: true,
     },
     source:

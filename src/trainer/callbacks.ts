@@ -33,7 +33,6 @@ export class TrainerState {
 /** What a callback may ask for; read after each event (transformers' TrainerControl). */
 export class TrainerControl {
   should_training_stop = false;
-  should_epoch_stop = false;
   should_save = false;
   should_evaluate = false;
   should_log = false;

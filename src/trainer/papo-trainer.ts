@@ -177,6 +177,7 @@ export abstract class PAPOTrainer {
     control.should_training_stop = false;
     const started = performance.now();
     let lossSum = 0;
+    let losses = 0;
     let outcome: RunInfo['state'] = 'failed';
     let output: TrainOutput;
     this.runState = null;
@@ -193,13 +194,16 @@ export abstract class PAPOTrainer {
         if (control.should_training_stop) break;
         await recorder?.giveWay();
         const report = await trainer.update(this.live);
-        lossSum += report.updated ? report.metrics.loss : 0;
+        if (report.updated) {
+          lossSum += report.metrics.loss;
+          losses++;
+        }
         beginsEpoch = await this.afterUpdate(report);
       }
       outcome = state.global_step >= state.max_steps ? 'finished' : 'stopped';
       const steps = state.global_step - first;
       const seconds = (performance.now() - started) / 1000;
-      const training_loss = steps > 0 ? lossSum / steps : 0;
+      const training_loss = losses > 0 ? lossSum / losses : 0;
       const metrics = {
         train_runtime: seconds,
         train_steps_per_second: steps / seconds,
@@ -342,6 +346,11 @@ export abstract class PAPOTrainer {
     return this.rows;
   }
 
+  /** Whether there is anywhere to save to. Known once the trainer is open. */
+  get isKept(): boolean {
+    return this.store !== undefined;
+  }
+
   /** Checkpoints of the run, oldest first. */
   async checkpoints(): Promise<CheckpointInfo[]> {
     return (await this.store?.checkpoints()) ?? [];
@@ -387,10 +396,18 @@ export abstract class PAPOTrainer {
         ? options.device
         : await this.platform.openDevice(options.device ?? 'auto');
     this.deviceLabel = device.label;
-    const policy = Policy.create(device, folder);
-    const store =
-      options.store ?? (args.output_dir === null ? undefined : await this.platform.openRun(args.output_dir));
-    this.store = store;
+    let policy: Policy | undefined;
+    try {
+      policy = Policy.create(device, folder);
+      this.store =
+        options.store ??
+        (args.output_dir === null ? undefined : await this.platform.openRun(args.output_dir));
+    } catch (error) {
+      policy?.dispose();
+      if (device !== options.device) device.dispose();
+      throw error;
+    }
+    const { store } = this;
     const recorder =
       store &&
       new Recorder({
@@ -432,9 +449,10 @@ export abstract class PAPOTrainer {
     state.skipped_in_a_row = state.failed_rewards_in_a_row = 0;
     this.unlogged = [];
     if (store && checkpoint) {
-      const kept = checkpoint.state as {
+      const kept = checkpoint.state as unknown as {
         trainer: JsonObject;
         live: Partial<LiveSettings>;
+        settings: Partial<PAPOConfig>;
         best_metric: number | null;
         best_global_step: number | null;
         epoch: number;
@@ -443,7 +461,7 @@ export abstract class PAPOTrainer {
       await trainer.restore(kept.trainer, new Set(checkpoint.tensors.keys()), (name) =>
         checkpoint.read(name),
       );
-      this.live = kept.live;
+      this.live = stillLive(kept.live, kept.settings, this.args);
       Object.assign(state, {
         global_step: trainer.step,
         best_metric: kept.best_metric,
@@ -494,7 +512,6 @@ export abstract class PAPOTrainer {
     if (this.saves && (isLast || every(args.save_strategy, args.save_steps))) control.should_save = true;
     await handler.call('on_step_end', { report });
     if (endsEpoch) await handler.call('on_epoch_end');
-    await this.health.check(report, { ...args, ...this.live });
     if (control.should_log) {
       control.should_log = false;
       const logs = { ...averages(this.unlogged), epoch: state.epoch };
@@ -506,10 +523,11 @@ export abstract class PAPOTrainer {
       control.should_evaluate = false;
       state.log_history.push({ step, ...(await this.evaluate()) });
     }
+    // After log and evaluation: a run that is held here, and saved, has all rows of this step.
+    await this.health.check(report, { ...args, ...this.live });
     // Weights that give no finite loss are no point to come back to.
     if (control.should_save && state.skipped_in_a_row === 0) await this.save_checkpoint();
     control.should_save = false;
-    if (control.should_epoch_stop) control.should_training_stop = true;
     this.throwThrown();
     return endsEpoch;
   }
@@ -586,4 +604,16 @@ export abstract class PAPOTrainer {
     this.runState = state;
     (await this.opening)?.recorder?.writeInfo(this.info(state));
   }
+}
+
+/** What was changed while the run went on, but for settings that whoever resumes it gives anew. */
+function stillLive(
+  live: Partial<LiveSettings>,
+  before: Partial<PAPOConfig>,
+  now: PAPOConfig,
+): Partial<LiveSettings> {
+  const names = Object.keys(live) as (keyof LiveSettings)[];
+  return Object.fromEntries(
+    names.filter((name) => before[name] === now[name]).map((name) => [name, live[name]]),
+  );
 }

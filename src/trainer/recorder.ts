@@ -32,6 +32,8 @@ export class Recorder {
   /** How many things are being written, or wait for it. */
   private tasks = 0;
   private isLogFull = false;
+  /** The last best one that was saved. */
+  private savedBest: number | null = null;
 
   constructor(private readonly options: RecorderOptions) {}
 
@@ -98,12 +100,21 @@ export class Recorder {
     await this.writing;
   }
 
-  /** Keeps the newest `count` checkpoints, and the best. */
-  private async drop(count: number, best: number | null): Promise<void> {
+  /**
+   * Keeps `limit` checkpoints: the last, the best, and the newest of the others; the first two whatever the limit
+   * (transformers' rotate_checkpoints).
+   */
+  private async drop(limit: number, best: number | null): Promise<void> {
     const { store } = this.options;
     const steps = (await store.checkpoints()).map(({ step }) => step);
-    for (const step of steps.slice(0, Math.max(0, steps.length - count)))
-      if (step !== best) await store.deleteCheckpoint(step);
+    // A best that could not be saved protects nothing; the one before it still does.
+    if (best !== null && steps.includes(best)) this.savedBest = best;
+    const first = [steps.at(-1), this.savedBest].filter((step) => steps.includes(step as number));
+    const kept = [...new Set([...first, ...steps.toReversed()])].slice(
+      0,
+      Math.max(limit, new Set(first).size),
+    );
+    for (const step of steps) if (!kept.includes(step)) await store.deleteCheckpoint(step);
   }
 
   private async writeLog(): Promise<void> {

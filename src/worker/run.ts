@@ -105,7 +105,13 @@ export class Run implements TrainerCallback {
         heldOut: heldOutOf(rows, args.num_eval_samples),
       });
     // So that whatever happens from now on there is something to come back to.
-    else await this.trainer.save_checkpoint();
+    else if (this.trainer.isKept) await this.trainer.save_checkpoint();
+  }
+
+  /** A run that is stopped can go on from where it was. */
+  async on_train_end(_: PAPOConfig, state: TrainerState): Promise<void> {
+    const isCutShort = state.global_step < state.max_steps && state.skipped_in_a_row === 0;
+    if (isCutShort && this.trainer.isKept) await this.trainer.save_checkpoint();
   }
 
   async on_step_begin(_: PAPOConfig, state: TrainerState, control: TrainerControl): Promise<void> {

@@ -60,9 +60,9 @@ own.add_callback(stopWhenGood);
 const metrics = await trainer.evaluate();
 console.log(metrics.eval_accuracy, metrics.eval_reward);
 
-const url = await trainer.push_to_hub({
+const { url } = await trainer.push_to_hub({
   repo_id: 'somebody/papo-nano-counting',
-  token: process.env.HUB_TOKEN ?? '',
+  token: process.env.HF_TOKEN ?? '',
   commit_message: 'End of training',
   revision: 'main',
   private: true,

@@ -23,6 +23,15 @@ export class Harness {
     );
   }
 
+  /** papo-nano itself, from the page's own origin. */
+  async loadNano(): Promise<void> {
+    await this.client.service.load(
+      '/models/papo-nano/',
+      'cpu',
+      callback(() => {}),
+    );
+  }
+
   async start(request: RunRequest): Promise<string[]> {
     const { problems } = await this.client.service.start(request, this.listener());
     return problems.map(({ message }) => message);

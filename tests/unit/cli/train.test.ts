@@ -11,6 +11,7 @@ import { type Row, worldDataset } from '../../../src/data/dataset.ts';
 import { UserError } from '../../../src/errors.ts';
 import { loadModelFolder } from '../../../src/store/hf-folder.ts';
 import { nodeFiles, saveModelFolder } from '../../../src/store/node-files.ts';
+import { startFakeHub } from '../../fake-hub.ts';
 import { tinyNano } from '../../tiny-nano.ts';
 import { unchanged } from '../../trainer-harness.ts';
 
@@ -223,6 +224,36 @@ describe('what the user brings', () => {
     expect(last['rewards/bonus/mean']).toBeLessThanOrEqual(4);
     await expect(run([...args, '--strict'])).rejects.toThrow(/row 10/);
   }, 60_000);
+
+  it('a push at the end: the folder arrives, the token stands in no file and no line', async () => {
+    const hub = await startFakeHub({ token: 'hf_secret', user: 'someone' });
+    vi.stubEnv('HF_TOKEN', 'hf_secret');
+    vi.stubEnv('HF_ENDPOINT', hub.url);
+    try {
+      const target = join(directory, 'pushed');
+      const { out, err } = await run(
+        small('--json', '--steps', '1', '--out', target, '--push', 'someone/tiny-papo'),
+      );
+      expect(err.join('\n')).toMatch(/pushed to .*someone\/tiny-papo/);
+      const files = hub.files('someone/tiny-papo');
+      expect([...files.keys()]).toEqual(
+        expect.arrayContaining(['README.md', 'config.json', 'model.safetensors', 'training_args.json']),
+      );
+      expect(new Uint8Array(files.get('model.safetensors')!)).toEqual(
+        new Uint8Array(await readFile(join(target, 'model.safetensors'))),
+      );
+      const said = [...out, ...err].join('\n');
+      expect(said).not.toContain('hf_secret');
+      // Nor does the machine's own folder go to the Hub.
+      for (const [name, bytes] of files) {
+        const text = Buffer.from(bytes).toString('latin1');
+        expect(text.includes('hf_secret') || text.includes(directory), name).toBe(false);
+      }
+    } finally {
+      vi.unstubAllEnvs();
+      await hub.close();
+    }
+  });
 
   it('reward code that does not load is told with its line', async () => {
     const file = join(directory, 'broken.js');

@@ -24,7 +24,15 @@ const newTrainer = (settings: Record<string, unknown> = {}, options: Partial<PAP
     model,
     reward_funcs: lengthReward,
     args: new PAPOConfig(
-      { ...smallSettings, num_eval_samples: 4, eval_steps: null, save_steps: 1, max_steps: 3, ...settings },
+      {
+        ...smallSettings,
+        num_eval_samples: 4,
+        eval_steps: null,
+        save_steps: 1,
+        save_total_limit: null,
+        max_steps: 3,
+        ...settings,
+      },
       'papo-nano',
     ),
     train_dataset: 'shapes',

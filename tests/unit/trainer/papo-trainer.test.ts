@@ -33,7 +33,15 @@ afterAll(() => rm(directory, { recursive: true }));
 
 const args = (settings: Record<string, unknown> = {}) =>
   new PAPOConfig(
-    { ...smallSettings, num_eval_samples: 4, eval_steps: null, save_steps: 2, max_steps: 4, ...settings },
+    {
+      ...smallSettings,
+      num_eval_samples: 4,
+      eval_steps: null,
+      save_steps: 2,
+      save_total_limit: null,
+      max_steps: 4,
+      ...settings,
+    },
     'papo-nano',
   );
 
@@ -181,18 +189,69 @@ describe('a kept run', () => {
     );
     await trainer.train();
     expect(store.runInfo).toMatchObject({ bestStep: 2, bestMetric: 0.9 });
-    expect([...store.kept.keys()].sort()).toEqual([2, 4, 5]);
+    // The best and the last; a third would pass the limit.
+    expect([...store.kept.keys()].sort()).toEqual([2, 5]);
     await trainer.dispose();
   });
 
   it('saves the best even between two saves', async () => {
     const store = new MemoryRunStore();
-    const trainer = newTrainer({ max_steps: 3, save_steps: 3, eval_steps: 1 }, { store });
+    const scores = [0.1, 0.2, 0.9, 0.3];
+    let evaluations = 0;
+    const scripted = ({ completions }: RewardArgs) => {
+      const score = completions.length === 4 ? scores[evaluations++] : null;
+      return completions.map((text) => score ?? text.length % 5);
+    };
+    const trainer = newTrainer(
+      { max_steps: 3, save_steps: 3, eval_steps: 1 },
+      { store, reward_funcs: { scripted }, eval_dataset: withoutAnswers(4) },
+    );
     await trainer.train();
-    const best = trainer.state.best_global_step!;
-    if (best > 0) expect([...store.kept.keys()]).toContain(best);
-    expect([...store.kept.keys()]).toContain(3);
+    expect([...store.kept.keys()]).toEqual([1, 2, 3]);
+    expect(store.runInfo).toMatchObject({ bestStep: 2, bestMetric: 0.9 });
     await trainer.dispose();
+  });
+
+  it('a best that could not be saved leaves the one before it protected', async () => {
+    const store = new MemoryRunStore();
+    const scores = [0.1, 0.5, 0.9, 0.3, 0.3];
+    let evaluations = 0;
+    const scripted = ({ completions }: RewardArgs) => {
+      const score = completions.length === 4 ? scores[evaluations++] : null;
+      return completions.map((text) => score ?? text.length % 5);
+    };
+    const trainer = newTrainer(
+      { max_steps: 4, save_steps: 1, save_total_limit: 2, eval_steps: 1 },
+      {
+        store,
+        reward_funcs: { scripted },
+        eval_dataset: withoutAnswers(4),
+        callbacks: [
+          {
+            on_step_begin: async (_, state) => {
+              await new Promise((resolve) => setTimeout(resolve, 5));
+              store.isFull = state.global_step === 1;
+            },
+          },
+        ],
+      },
+    );
+    await trainer.train();
+    expect([...store.kept.keys()].sort()).toEqual([1, 4]);
+    await trainer.dispose();
+  });
+
+  it('what is set anew when it is resumed wins over what was changed while it ran', async () => {
+    const store = new MemoryRunStore();
+    const first = newTrainer({ max_steps: 2, lr_scheduler_type: 'constant' }, { store });
+    first.live = { learning_rate: 5e-3, temperature: 0.9 };
+    await first.train();
+    await first.dispose();
+    const again = newTrainer({ max_steps: 3, lr_scheduler_type: 'constant', learning_rate: 7e-3 }, { store });
+    await again.train({ resume_from_checkpoint: true });
+    expect(again.live).toEqual({ temperature: 0.9 });
+    expect(store.rows.at(-2)!.metrics.learning_rate).toBe(7e-3);
+    await again.dispose();
   });
 
   it('save_only_model leaves the optimizer out, and such a checkpoint cannot be resumed', async () => {
