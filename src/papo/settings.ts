@@ -393,7 +393,12 @@ export const SETTINGS = {
     500,
     'Updates between two checkpoints; below 1 a share of all steps.',
   ),
-  save_total_limit: setting('run', orNull(whole({ min: 1 })), null, 'Checkpoints to keep, the last and the best always among them; null = all.'),
+  save_total_limit: setting(
+    'run',
+    orNull(whole({ min: 1 })),
+    null,
+    'Checkpoints to keep, the last and the best always among them; null = all.',
+  ),
   save_only_model: setting(
     'run',
     flag,
