@@ -124,7 +124,14 @@ export class Session implements Core {
 
   /** Goes on with a kept run: from its last checkpoint, or from the one of `step`. One that goes on here ends first. */
   async resumeRun(id: string, step?: number): Promise<void> {
-    if (isGoing(this.state)) await this.stop();
+    if (isGoing(this.state)) {
+      // Stopping saves the run as it stands; what one goes back to is what was saved before.
+      if (id === this.state.keptId) {
+        const runs = await this.service.runs().catch(() => []);
+        step ??= runs.find((run) => run.id === id)?.checkpoints.at(-1);
+      }
+      await this.stop();
+    }
     await this.beginning(async () => {
       this.set({ pending: 'start' });
       const run = (await this.service.runs()).find((one) => one.id === id);
