@@ -71,7 +71,10 @@ const scatterAddOp: Op<{ rows: number }> = {
     const [count, d] = x.shape;
     const zeros = b.node('Expand', [b.scalar(0), b.ints([rows, d])]);
     const where = b.reshape(b.cast(b.name(index), 'i64'), [count, 1]);
-    return [b.node('ScatterND', [zeros, where, b.name(x)], { reduction: 'add' })];
+    // Not ScatterND: onnxruntime adds its rows in several threads without a lock, and loses some where an index comes
+    // twice (onnxruntime issues 18048 and 23396). ScatterElements goes through them in one.
+    const everywhere = b.node('Expand', [where, b.ints([count, d])]);
+    return [b.node('ScatterElements', [zeros, everywhere, b.name(x)], { axis: 0, reduction: 'add' })];
   },
   webgpu(gpu, { inputs: [x, index], outputs: [y], attributes: { rows } }) {
     const [count, d] = x.shape;

@@ -48,3 +48,29 @@ it('learns: fifteen steps of its preset raise held-out accuracy by more than 15 
   const after = (await evaluate(policy, { ...options, examples: 256 })).accuracy;
   expect(after - before).toBeGreaterThan(0.15);
 }, 240_000);
+
+it('repeats itself bit for bit on several threads', async () => {
+  const weights = async () => {
+    const policy = await load();
+    const trainer = await Trainer.create({
+      policy,
+      config: parseConfig({ seed: 1 }, 'papo-nano'),
+      rewards: new RewardGuard({ boxed_answer: rewardFunction('boxed_answer') }),
+      dataset: worldDataset('shapes', 'train', 1),
+    });
+    for (let step = 0; step < 2; step++) await trainer.update();
+    const found = await policy.readWeights();
+    trainer.dispose();
+    policy.dispose();
+    return found;
+  };
+  const first = await weights();
+  for (let run = 0; run < 3; run++) {
+    const again = await weights();
+    for (const [name, { data }] of first)
+      expect(
+        data.every((value, i) => value === again.get(name)!.data[i]),
+        name,
+      ).toBe(true);
+  }
+}, 240_000);
