@@ -1,6 +1,7 @@
 /** A generation batch: prompts, their completions, rewards, advantages and masked views. */
 import type { Dataset, Row } from '../data/dataset.ts';
 import type { RasterImage } from '../data/raster.ts';
+import { UserError } from '../errors.ts';
 import { type PolicyPrompt, roundUp } from '../policy/layout.ts';
 import type { Completions, Policy } from '../policy/policy.ts';
 import type { RewardFailure } from '../rewards/guard.ts';
@@ -27,6 +28,20 @@ export interface RewardScorer {
     readonly failures: readonly RewardFailure[];
     readonly wholeStepFailed: boolean;
   }>;
+}
+
+/** Throws a UserError where there is no reward function, or reward_weights has not one number for each. */
+export function checkRewards(
+  names: readonly string[],
+  { reward_weights }: Pick<ResolvedConfig, 'reward_weights'>,
+): void {
+  const functions = names.length;
+  if (functions === 0) throw new UserError('reward_funcs: at least one is needed');
+  const weights = reward_weights?.length ?? functions;
+  if (weights !== functions)
+    throw new UserError(
+      `reward_weights: expected ${functions}, one per reward function (${names.join(', ')}), got ${weights}`,
+    );
 }
 
 /** What cannot be computed again once the weights have moved: together with the settings it gives the Generation. */

@@ -17,6 +17,7 @@ import type { Reward } from './advantages.ts';
 import { type BatchPlan, microStep, planBatches } from './batches.ts';
 import type { ResolvedConfig } from './config.ts';
 import {
+  checkRewards,
   type Generation,
   type GenerationOptions,
   type Rollout,
@@ -109,13 +110,7 @@ export class Trainer {
 
   static async create(options: TrainerOptions): Promise<Trainer> {
     const { policy, config, rewards } = options;
-    const functions = rewards.names.length;
-    if (functions === 0) throw new UserError('reward_funcs: at least one is needed');
-    const weights = config.reward_weights?.length ?? functions;
-    if (weights !== functions)
-      throw new UserError(
-        `reward_weights: expected ${functions}, one per reward function (${rewards.names.join(', ')}), got ${weights}`,
-      );
+    checkRewards(rewards.names, config);
     const trainable = policy.trainable({ freezeVisionTower: config.freeze_vision_tower });
     const optimizer = await Optimizer.create(policy.device, policy.weights, trainable, {
       beta1: config.adam_beta1,

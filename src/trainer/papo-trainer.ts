@@ -9,7 +9,7 @@ import type { OutFile } from '../export/out-file.ts';
 import { lastPart, type RunFilesOptions, runFiles } from '../export/run-files.ts';
 import { planBatches, totalUpdates } from '../papo/batches.ts';
 import type { ResolvedConfig } from '../papo/config.ts';
-import { rewardArgs } from '../papo/generation.ts';
+import { checkRewards, rewardArgs } from '../papo/generation.ts';
 import { type LiveSettings, type StepReport, Trainer } from '../papo/trainer.ts';
 import { Policy } from '../policy/policy.ts';
 import { RewardGuard } from '../rewards/guard.ts';
@@ -126,11 +126,7 @@ export abstract class PAPOTrainer {
       // A sandbox has the same limit, and its message says more: it goes first.
       timeLimitMs: this.args.reward_timeout * 1000 + 2000,
     });
-    const { reward_weights: weights } = this.args;
-    if (weights && weights.length !== this.rewards.names.length)
-      throw new UserError(
-        `reward_weights: expected ${this.rewards.names.length}, one per reward function (${this.rewards.names.join(', ')}), got ${weights.length}`,
-      );
+    checkRewards(this.rewards.names, this.args);
     this.state.num_train_epochs = this.args.num_train_epochs;
     this.state.max_steps = this.totalSteps(data.size);
     this.handler = new CallbackHandler([...(options.callbacks ?? [])], this.args, this.state, this.control);

@@ -3,10 +3,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright';
+import type { Browser, BrowserContext, Page } from 'playwright';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { DeviceChoice } from '../../src/worker/protocol.ts';
-import { type Served, serve } from './served.ts';
+import { launchChromium, type Served, serve } from './served.ts';
 import { writeTinyZip } from './tiny-zip.ts';
 import type { Harness } from './worker-page/harness.ts';
 
@@ -20,16 +20,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'papo-failures-'));
   await writeTinyZip(join(directory, 'tiny.zip'));
   served = await serve(['tests/e2e/worker-page/index.html']);
-  browser = await chromium.launch({
-    executablePath: process.env.CHROME_PATH ?? '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      '--enable-unsafe-webgpu',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+  browser = await launchChromium('--enable-unsafe-webgpu');
 });
 afterAll(async () => {
   await browser?.close();

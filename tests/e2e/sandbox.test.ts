@@ -1,8 +1,8 @@
 /** Reward code in the page: the interpreter in the origin-less frame, and the frame as a wall of its own. */
-import { type Browser, chromium, type Page } from 'playwright';
+import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Harness } from './sandbox/harness.ts';
-import { type Served, serve } from './served.ts';
+import { launchChromium, type Served, serve } from './served.ts';
 
 declare const harness: Harness;
 
@@ -11,10 +11,7 @@ let browser: Browser;
 
 beforeAll(async () => {
   served = await serve(['tests/e2e/sandbox/index.html']);
-  browser = await chromium.launch({
-    executablePath: process.env.CHROME_PATH ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
+  browser = await launchChromium();
 });
 afterAll(async () => {
   await browser?.close();

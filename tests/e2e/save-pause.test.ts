@@ -1,8 +1,8 @@
 // How long a save of papo-nano holds the training in the page: the copy of weights, moments and state. What is written
 // afterwards gets at most 30 ms an update (trainer/recorder.ts).
-import { type Browser, chromium } from 'playwright';
+import type { Browser } from 'playwright';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Served, serve } from './served.ts';
+import { launchChromium, type Served, serve } from './served.ts';
 import type { Harness } from './worker-page/harness.ts';
 
 declare const harness: Harness;
@@ -12,10 +12,7 @@ let browser: Browser;
 
 beforeAll(async () => {
   served = await serve(['tests/e2e/worker-page/index.html']);
-  browser = await chromium.launch({
-    executablePath: process.env.CHROME_PATH ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
+  browser = await launchChromium();
 });
 afterAll(async () => {
   await browser?.close();

@@ -1,19 +1,16 @@
 /** The page's Content-Security-Policy: what it forbids, and that nothing of the page's own needs more. */
-import { type Browser, chromium, type Page } from 'playwright';
+import type { Browser, Page } from 'playwright';
 import { createServer, type ViteDevServer } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { contentSecurityPolicy } from '../../build/csp.ts';
-import { type Served, serve } from './served.ts';
+import { launchChromium, type Served, serve } from './served.ts';
 
 let served: Served;
 let browser: Browser;
 
 beforeAll(async () => {
   served = await serve(['index.html']);
-  browser = await chromium.launch({
-    executablePath: process.env.CHROME_PATH ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
+  browser = await launchChromium();
 });
 afterAll(async () => {
   await browser?.close();

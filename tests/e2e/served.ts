@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
+import { type Browser, chromium } from 'playwright';
 import { build, preview } from 'vite';
 
 const root = join(import.meta.dirname, '../..');
@@ -15,6 +16,19 @@ const types: Record<string, string> = {
   '.css': 'text/css',
   '.wasm': 'application/wasm',
 };
+
+/** A Chromium without traffic of its own. */
+export const launchChromium = (...more: string[]): Promise<Browser> =>
+  chromium.launch({
+    executablePath: process.env.CHROME_PATH ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      ...more,
+    ],
+  });
 
 export interface Served {
   /** With the headers of `npm start`. */
