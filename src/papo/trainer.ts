@@ -127,7 +127,7 @@ export class Trainer {
   }
 
   /** One after the other: what is read during an update would be half of before it and half of after. */
-  private alone<T>(work: () => Promise<T>): Promise<T> {
+  alone<T>(work: () => Promise<T>): Promise<T> {
     const result = this.last.then(work);
     this.last = result.catch(() => {});
     return result;

@@ -337,6 +337,11 @@ export abstract class PAPOTrainer {
     return (await this.open()).policy;
   }
 
+  /** Runs `work` while no update goes on, so that what it sees of the weights is of one step (ours). */
+  between_updates<T>(work: () => Promise<T>): Promise<T> {
+    return this.trainer ? this.trainer.alone(work) : work();
+  }
+
   /** Numbers of all updates and evaluations so far, those before a resume included. */
   get history(): readonly LogRow[] {
     return this.rows;

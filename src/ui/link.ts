@@ -1,8 +1,8 @@
 /**
- * What a link asks for: preset, task, settings, reward code. Plain texts, checked by the worker's catalogue like what
+ * What a link asks for: preset, task, settings, rewards, reward code, the panel. Plain texts, checked by the worker's catalogue like what
  * is typed into the page. A link never runs code: reward code in it is shown, switched off.
  *
- *   ?preset=papo-nano&task=count&learning_rate=1e-5#reward=<percent-encoded JavaScript>
+ *   ?preset=papo-nano&task=count&learning_rate=1e-5#rewards=boxed_answer,format&panel=compare&reward=<percent-encoded code>
  *
  * Search and hash are read alike; what stands in the hash is never sent to a server, and wins over the search.
  */
@@ -10,6 +10,10 @@
 export interface LinkRequest {
   readonly preset: string | null;
   readonly task: string | null;
+  /** Built-in reward functions. */
+  readonly rewards: readonly string[] | null;
+  readonly panel: string | null;
+  readonly device: string | null;
   /** By setting's name, as typed. */
   readonly settings: Readonly<Record<string, string>>;
   /** `enabled` is false whatever the link says: the visitor switches it on, having seen it. */
@@ -23,9 +27,9 @@ const MAX_CODE = 20_000;
 const MAX_VALUE = 200;
 const MAX_SETTINGS = 200;
 const settingName = /^[a-z][a-z0-9_]{0,63}$/;
-/** Parameters with another meaning, or another reader: the page's own model and device. */
 const REWARD = 'reward';
-const notSettings = new Set(['preset', 'task', REWARD, 'model', 'device']);
+/** Parameters with another meaning, or another reader: the model's folder. */
+const notSettings = new Set(['preset', 'task', 'rewards', 'panel', 'device', REWARD, 'model']);
 
 /** Reads `location.search` and `location.hash`. Never throws: what cannot be read is named in `problems`. */
 export function parseLink({ search, hash }: { search: string; hash: string }): LinkRequest {
@@ -55,6 +59,7 @@ export function parseLink({ search, hash }: { search: string; hash: string }): L
   };
   const preset = short('preset');
   const task = short('task');
+  const rewards = short('rewards');
   const code = given.get(REWARD) || null;
   const tooLong = code !== null && code.length > MAX_CODE;
   if (tooLong) {
@@ -63,6 +68,9 @@ export function parseLink({ search, hash }: { search: string; hash: string }): L
   return {
     preset,
     task,
+    rewards: rewards === null ? null : rewards.split(',').filter(Boolean),
+    panel: short('panel'),
+    device: short('device'),
     settings,
     rewardCode: code === null || tooLong ? null : { code, enabled: false },
     problems,
@@ -73,11 +81,15 @@ export function parseLink({ search, hash }: { search: string; hash: string }): L
 export function linkHash(request: {
   preset?: string | null;
   task?: string | null;
+  rewards?: readonly string[] | null;
+  panel?: string | null;
+  device?: string | null;
   settings?: Readonly<Record<string, string>>;
   code?: string | null;
 }): string {
-  const { preset, task, settings = {}, code } = request;
-  const entries = Object.entries({ preset, task, ...settings, [REWARD]: code });
+  const { preset, task, panel, device, settings = {}, code } = request;
+  const rewards = request.rewards?.join(',');
+  const entries = Object.entries({ preset, task, device, rewards, ...settings, panel, [REWARD]: code });
   const given = entries.filter((entry): entry is [string, string] => Boolean(entry[1]));
   return given.length ? `#${new URLSearchParams(given)}` : '';
 }

@@ -1,4 +1,4 @@
-import { percent } from './format.ts';
+import { percent } from './parts/format.ts';
 import type { State } from './state.ts';
 
 /** Says what goes on to those who cannot see it: changes of state, and every tenth of the way. */

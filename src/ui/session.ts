@@ -5,15 +5,19 @@ import { openSandbox } from '../rewards/sandbox/page.ts';
 import type { Sandbox } from '../rewards/sandbox/protocol.ts';
 import { type Client, callback, handOver, startWorker } from '../worker/client.ts';
 import { LIVE_SETTINGS, type RunEvent } from '../worker/protocol.ts';
+import { Address } from './address.ts';
 import { type Core, messageOf } from './core.ts';
-import { FilesIn } from './files-in.ts';
-import { HandOver } from './hand-over.ts';
-import { Kept } from './kept.ts';
-import type { LinkRequest } from './link.ts';
+import { FilesIn } from './data/files-in.ts';
+import { focusFirstProblem, panelOf } from './focus-problem.ts';
+import { type LinkRequest, parseLink } from './link.ts';
+import type { Panel } from './panels.ts';
+import { HandOver } from './runs/hand-over.ts';
+import { Kept } from './runs/kept.ts';
 import { cleared, type Form, initialState, isGoing, requestOf, type State, withEvent } from './state.ts';
 
 export class Session implements Core {
   state: State = initialState;
+  readonly address = new Address(this);
   readonly kept = new Kept(this);
   readonly handOver = new HandOver(this);
   readonly files = new FilesIn(
@@ -44,6 +48,8 @@ export class Session implements Core {
     document.addEventListener('visibilitychange', () => {
       void this.service.setVisible(!document.hidden);
     });
+    // Somebody edited the address, or followed a link to this very page.
+    window.addEventListener('hashchange', () => void this.followAgain());
   }
 
   get service(): Client['service'] {
@@ -63,7 +69,8 @@ export class Session implements Core {
       this.set({ loading: { message: 'Starting the worker', fraction: 0 } });
       const catalogue = await this.service.catalogue();
       this.set({ catalogue });
-      if (this.link) this.follow(this.link);
+      if (this.link) this.address.follow(this.link);
+      this.address.write();
       await this.connect();
       await this.validate();
       void this.kept.refresh();
@@ -81,6 +88,7 @@ export class Session implements Core {
 
   async choose(change: Partial<Form>): Promise<void> {
     this.set({ form: { ...this.state.form, ...change } });
+    this.address.write();
     // What is typed and ticked stands at once: a frame later React would have put it back first.
     this.tell();
     await this.guarded(async () => {
@@ -95,6 +103,7 @@ export class Session implements Core {
     const { [name]: _, ...rest } = this.state.form.settings;
     const isPreset = text === undefined || text === this.state.validation?.preset[name];
     this.set({ form: { ...this.state.form, settings: isPreset ? rest : { ...rest, [name]: text } } });
+    this.address.write();
     await this.guarded(async () => {
       await this.validate();
       const isLive = LIVE_SETTINGS.some((live) => live === name);
@@ -102,6 +111,24 @@ export class Session implements Core {
       const value = this.state.validation?.values[name];
       if (value !== undefined) await this.service.setLive({ [name]: value });
     });
+  }
+
+  goTo(panel: Panel): void {
+    this.set({ panel });
+    this.address.write();
+  }
+
+  toggleLesson(): void {
+    this.set({ lessonIsOpen: !this.state.lessonIsOpen });
+  }
+
+  /** A start, or a step; where a setting prevents it, the reader is taken to that setting. */
+  async begin(start: () => Promise<boolean>): Promise<void> {
+    if (await start()) return;
+    const problem = this.state.validation?.problems[0];
+    if (!problem) return;
+    this.goTo(panelOf(problem));
+    focusFirstProblem();
   }
 
   async resetSettings(): Promise<void> {
@@ -142,6 +169,7 @@ export class Session implements Core {
       const { rewards = [], ...request } = await this.service.resumeRun(id, this.receiver(), step);
       // The panels show the run that goes on.
       this.set({ form: { ...this.state.form, ...request, rewards } });
+      this.address.write();
       await this.validate();
       return true;
     });
@@ -277,24 +305,14 @@ export class Session implements Core {
     if (number === this.validations) this.set({ validation });
   }
 
-  /** What a link asks for goes into the form. Its reward code is shown, never switched on. */
-  private follow({ preset, task, settings, rewardCode, problems }: LinkRequest): void {
-    const { form, catalogue, warnings } = this.state;
-    const said = [...problems];
-    const known = (what: 'presets' | 'tasks', name: string | null) => {
-      if (name === null || catalogue?.[what].some((one) => one.name === name)) return name;
-      said.push(`The link asks for "${name}", which is none of the ${what} here.`);
-      return null;
-    };
-    this.set({
-      warnings: [...warnings, ...said],
-      form: {
-        ...form,
-        preset: known('presets', preset) ?? form.preset,
-        task: known('tasks', task) ?? form.task,
-        settings,
-        ...(rewardCode && { code: rewardCode.code, codeIsFromLink: true }),
-      },
+  /** The address was edited: what it asks for now. */
+  private async followAgain(): Promise<void> {
+    if (isGoing(this.state) || !this.state.catalogue) return;
+    await this.guarded(async () => {
+      const { device } = this.state.form;
+      this.address.follow(parseLink(location));
+      await this.validate();
+      if (this.state.form.device !== device) await this.load();
     });
   }
 

@@ -19,7 +19,8 @@ import type {
   TransferProgress,
   Validation,
 } from '../worker/protocol.ts';
-import { emptyHistory, type History, historyOf, withRow } from './history.ts';
+import { emptyHistory, type History, historyOf, withRow } from './curves/history.ts';
+import type { Panel } from './panels.ts';
 
 /** What the user chose and typed. */
 export interface Form {
@@ -56,6 +57,8 @@ export interface Transfer {
 }
 
 export interface State {
+  readonly panel: Panel;
+  readonly lessonIsOpen: boolean;
   readonly catalogue?: Catalogue;
   readonly form: Form;
   readonly validation?: Validation;
@@ -95,6 +98,8 @@ export interface State {
 }
 
 export const initialState: State = {
+  panel: 'train',
+  lessonIsOpen: false,
   form: {
     preset: 'papo-nano',
     task: 'shapes',

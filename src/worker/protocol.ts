@@ -1,6 +1,7 @@
 /** What page and worker say to each other: types and one list, so that the page carries none of the trainer's code. */
 
-export type DeviceChoice = 'auto' | 'webgpu' | 'cpu';
+export const DEVICE_CHOICES = ['auto', 'webgpu', 'cpu'] as const;
+export type DeviceChoice = (typeof DEVICE_CHOICES)[number];
 
 /** A setting as the page shows it. */
 export interface SettingInfo {
@@ -61,6 +62,12 @@ export interface RunSummary {
   readonly model: string;
   readonly task: string;
 }
+
+/** Whose answers are asked for: the model as loaded, the one that trains or trained here, or a kept checkpoint. */
+export type Subject =
+  | { readonly kind: 'base' }
+  | { readonly kind: 'current' }
+  | { readonly kind: 'run'; readonly run: string; readonly step: number };
 
 export interface StorageView {
   readonly used: number;

@@ -5,7 +5,6 @@ import { generateExample } from '../data/examples.ts';
 import type { TaskName } from '../data/tasks.ts';
 import { type Device, DeviceLostError } from '../device/device.ts';
 import { UserError } from '../errors.ts';
-import { checkpointModel } from '../export/run-files.ts';
 import { openModelSource } from '../import/picked-files.ts';
 import { sameOriginUrl } from '../import/same-origin.ts';
 import { PAPOTrainer } from '../index.ts';
@@ -21,6 +20,7 @@ import type { JsonObject } from '../store/json.ts';
 import type { CheckpointInfo, RunInfo } from '../store/run-store.ts';
 import { PAPOConfig } from '../trainer/papo-config.ts';
 import { catalogue, check, settingsAsTyped } from './catalogue.ts';
+import { checkpointFolder } from './checkpoint-folder.ts';
 import { Datasets } from './datasets.ts';
 import { Library } from './library.ts';
 import { openDevice } from './open-device.ts';
@@ -37,6 +37,7 @@ import {
   type Validation,
 } from './protocol.ts';
 import { Run } from './run.ts';
+import { Subjects } from './subjects.ts';
 import { Timings } from './timings.ts';
 import { buffersOf, rowView } from './views.ts';
 
@@ -75,6 +76,12 @@ export class Service implements TrainingService {
   private isVisible = true;
   private readonly library = new Library();
   private readonly data = new Datasets();
+  private readonly subjects = new Subjects(() => ({
+    device: this.device,
+    folder: this.folder,
+    trainer: this.trainer,
+    openCheckpoint: async (run, step) => (await this.library.runs.read(run)).openCheckpoint(step),
+  }));
   /** The run that goes on, to its end. */
   private running: Promise<void> = Promise.resolve();
 
@@ -276,6 +283,7 @@ export class Service implements TrainingService {
     this.run?.stop();
     await this.running;
     await this.closeRun();
+    this.subjects.dispose();
     this.device?.dispose();
     this.device = this.folder = this.model = undefined;
     this.choice = choice;
@@ -344,6 +352,7 @@ export class Service implements TrainingService {
     const lost = await Promise.race([this.device?.lost, Promise.resolve('working')]);
     const old = this.device;
     if (old && !(lost instanceof DeviceLostError)) return old;
+    this.subjects.dispose();
     old?.dispose();
     this.device = undefined;
     // The same kind again; where the GPU stays away, a choice left to us falls to the CPU.
@@ -368,11 +377,7 @@ export class Service implements TrainingService {
     const steps = step === undefined ? checkpoints.map((c) => c.step).toReversed() : [step];
     for (const wanted of steps) {
       try {
-        const { config, sideFiles, tensors } = await checkpointModel(await store.openCheckpoint(wanted));
-        const weights: ModelFolder['weights'] = new Map();
-        for (const [name, shape] of tensors.shapes)
-          weights.set(name, { shape: [...shape], data: await tensors.read(name) });
-        return { folder: modelFolder(config, sideFiles, weights), from: step ?? true };
+        return { folder: await checkpointFolder(await store.openCheckpoint(wanted)), from: step ?? true };
       } catch (error) {
         // The trainer says which checkpoints it passes over, and why.
         if (!(error instanceof UserError) || step !== undefined) throw error;
@@ -403,25 +408,6 @@ export class Service implements TrainingService {
     await checkRewardCode(own);
     return { ...functions, [codeReward]: sandboxedReward(own) };
   }
-}
-
-function modelFolder(
-  config: JsonObject,
-  sideFiles: ReadonlyMap<string, Uint8Array>,
-  weights: ModelFolder['weights'],
-): ModelFolder {
-  const json = new Map<string, JsonObject>();
-  for (const [name, bytes] of sideFiles)
-    if (name.endsWith('.json')) json.set(name, JSON.parse(new TextDecoder().decode(bytes)) as JsonObject);
-  const template = sideFiles.get('chat_template.jinja');
-  return {
-    config,
-    weights,
-    skipped: [],
-    json,
-    chatTemplate: template ? new TextDecoder().decode(template) : null,
-    files: new Map(sideFiles),
-  };
 }
 
 /** The same files, with word of each as it is read. */

@@ -11,6 +11,9 @@ it('reads preset, task and settings from search and hash; the hash wins', () => 
   expect(found).toEqual({
     preset: 'papo-nano',
     task: 'where',
+    rewards: null,
+    panel: null,
+    device: 'cpu',
     settings: { learning_rate: '1e-5', max_steps: '20' },
     rewardCode: null,
     problems: [],
@@ -18,6 +21,9 @@ it('reads preset, task and settings from search and hash; the hash wins', () => 
   expect(parseLink({ search: '', hash: '' })).toEqual({
     preset: null,
     task: null,
+    rewards: null,
+    panel: null,
+    device: null,
     settings: {},
     rewardCode: null,
     problems: [],

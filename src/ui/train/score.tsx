@@ -1,5 +1,5 @@
-import type { HeldOut } from '../worker/protocol.ts';
-import { percent } from './format.ts';
+import type { HeldOut } from '../../worker/protocol.ts';
+import { percent } from '../parts/format.ts';
 
 const causes = [
   { key: 'sound', label: 'no error' },

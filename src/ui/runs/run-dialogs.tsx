@@ -1,10 +1,10 @@
 /** Renaming and deleting a kept run. */
 import { useState } from 'react';
-import type { RunSummary } from '../worker/protocol.ts';
-import { Dialog } from './dialog.tsx';
-import { TextField } from './fields.tsx';
-import { bytes } from './format.ts';
-import type { Session } from './session.ts';
+import type { RunSummary } from '../../worker/protocol.ts';
+import { Dialog } from '../parts/dialog.tsx';
+import { TextField } from '../parts/fields.tsx';
+import { bytes } from '../parts/format.ts';
+import type { Session } from '../session.ts';
 
 interface Props {
   run: RunSummary;

@@ -1,10 +1,9 @@
-import type { DeviceChoice } from '../worker/protocol.ts';
-import { Select } from './fields.tsx';
-import { Files } from './files.tsx';
-import { count, when } from './format.ts';
-import { RunProgress } from './run-progress.tsx';
-import type { Session } from './session.ts';
-import { isGoing, problemOf, type State } from './state.ts';
+import type { DeviceChoice } from '../../worker/protocol.ts';
+import { Files } from '../data/files.tsx';
+import { Select } from '../parts/fields.tsx';
+import { count, when } from '../parts/format.ts';
+import type { Session } from '../session.ts';
+import { isGoing, problemOf, type State } from '../state.ts';
 
 const devices: readonly { value: DeviceChoice; label: string }[] = [
   { value: 'auto', label: 'auto (GPU if there is one)' },
@@ -23,9 +22,6 @@ export function RunPanel({ session, state }: { session: Session; state: State })
   const preset = catalogue?.presets.find(({ name }) => name === form.preset);
   const task = catalogue?.tasks.find(({ name }) => name === form.task);
   const dataset = state.datasets.find(({ id }) => id === form.dataset);
-  const start = async (begin: () => Promise<boolean>) => {
-    if (!(await begin())) focusFirstProblem();
-  };
   return (
     <section className="panel run" aria-labelledby="run-title">
       <h2 id="run-title">Train</h2>
@@ -90,47 +86,6 @@ export function RunPanel({ session, state }: { session: Session; state: State })
         </p>
       )}
       {loaded?.notice && <p className="notice">{loaded.notice}</p>}
-      <div className="buttons">
-        <button
-          type="button"
-          className="primary"
-          disabled={!loaded || busy || going}
-          onClick={() => void start(() => session.start())}
-        >
-          {state.run === 'none' || going ? 'Train with PAPO' : 'Train again from the start'}
-        </button>
-        {state.run === 'paused' ? (
-          <button type="button" disabled={busy} onClick={() => void session.resume()}>
-            Go on
-          </button>
-        ) : (
-          <button
-            type="button"
-            disabled={state.run !== 'running' || busy}
-            onClick={() => void session.pause()}
-          >
-            Pause
-          </button>
-        )}
-        <button
-          type="button"
-          disabled={!loaded || busy || state.run === 'running'}
-          onClick={() => void start(() => session.step())}
-        >
-          Single step
-        </button>
-        <button type="button" disabled={!going || pending === 'stop'} onClick={() => void session.stop()}>
-          Stop
-        </button>
-        <button
-          type="button"
-          disabled={!going || busy || !state.keptId}
-          onClick={() => void session.saveNow()}
-        >
-          Save now
-        </button>
-      </div>
-      <RunProgress state={state} />
       {state.saved && (
         <p className="hint" data-testid="saved">
           Checkpoint of step {state.saved.step} saved at {when(state.saved.at)}.
@@ -141,12 +96,3 @@ export function RunPanel({ session, state }: { session: Session; state: State })
 }
 
 const short = (value: number) => (Number.isInteger(value) ? String(value) : value.toFixed(1));
-
-/** A start that a setting prevents puts the reader where the mistake is. */
-function focusFirstProblem(): void {
-  requestAnimationFrame(() => {
-    const field = document.querySelector<HTMLElement>('[aria-invalid="true"]');
-    field?.closest('details')?.setAttribute('open', '');
-    field?.focus();
-  });
-}

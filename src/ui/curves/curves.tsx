@@ -1,5 +1,5 @@
+import { short } from '../parts/format.ts';
 import { Chart, type Series } from './chart.tsx';
-import { short } from './format.ts';
 import type { History } from './history.ts';
 
 interface Curve {

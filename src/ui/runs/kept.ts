@@ -1,8 +1,8 @@
 /** The runs that this browser keeps: the list, looking at one, renaming, deleting, and room for more. */
-import { askPersistence } from '../store/storage-space.ts';
-import type { StorageView } from '../worker/protocol.ts';
-import type { Core } from './core.ts';
-import { historyOf } from './history.ts';
+import { askPersistence } from '../../store/storage-space.ts';
+import type { StorageView } from '../../worker/protocol.ts';
+import type { Core } from '../core.ts';
+import { historyOf } from '../curves/history.ts';
 
 export class Kept {
   /** Tells other tabs that the list changed. */

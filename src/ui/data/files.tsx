@@ -1,8 +1,8 @@
 /** The visitor's own model and data: buttons, and the whole page to drop them on. */
 import { useEffect, useRef, useState } from 'react';
-import { droppedFiles, type PickedFile } from '../import/picked-files.ts';
-import type { Session } from './session.ts';
-import { isGoing, type State } from './state.ts';
+import { droppedFiles, type PickedFile } from '../../import/picked-files.ts';
+import type { Session } from '../session.ts';
+import { isGoing, type State } from '../state.ts';
 
 type Kind = 'model' | 'dataset';
 

@@ -1,7 +1,7 @@
-import { LIVE_SETTINGS, type SettingInfo } from '../worker/protocol.ts';
-import { Select, TextField } from './fields.tsx';
-import type { Session } from './session.ts';
-import { isGoing, otherProblems, problemOf, type State } from './state.ts';
+import { LIVE_SETTINGS, type SettingInfo } from '../../worker/protocol.ts';
+import { Select, TextField } from '../parts/fields.tsx';
+import type { Session } from '../session.ts';
+import { isGoing, otherProblems, problemOf, type State } from '../state.ts';
 
 const groups: readonly { title: string; names: readonly string[] }[] = [
   {

@@ -1,12 +1,12 @@
 /** A checkpoint as a download, into a folder, or pushed to the Hub. */
 import { type ReactNode, useState } from 'react';
-import type { ExportRequest, RunSummary } from '../worker/protocol.ts';
+import type { ExportRequest, RunSummary } from '../../worker/protocol.ts';
 import { checkpointOptions } from './checkpoints.ts';
-import { Dialog } from './dialog.tsx';
-import { CheckField, Select, TextField } from './fields.tsx';
-import { duration, percent } from './format.ts';
-import type { Session } from './session.ts';
-import type { State, Transfer } from './state.ts';
+import { Dialog } from '../parts/dialog.tsx';
+import { CheckField, Select, TextField } from '../parts/fields.tsx';
+import { duration, percent } from '../parts/format.ts';
+import type { Session } from '../session.ts';
+import type { State, Transfer } from '../state.ts';
 
 interface Props {
   run: RunSummary;

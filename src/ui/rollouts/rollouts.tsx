@@ -1,7 +1,7 @@
 import { useState } from 'react';
-import type { CompletionView, GroupView } from '../worker/protocol.ts';
-import { short, signed } from './format.ts';
-import { Pixels } from './pixels.tsx';
+import type { CompletionView, GroupView } from '../../worker/protocol.ts';
+import { short, signed } from '../parts/format.ts';
+import { Pixels } from '../parts/pixels.tsx';
 
 const shownAtFirst = 2;
 

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react';
-import { duration } from './format.ts';
-import type { State } from './state.ts';
+import { duration } from '../parts/format.ts';
+import type { State } from '../state.ts';
 
 /** A bar and a sentence for whatever goes on. */
 export function RunProgress({ state }: { state: State }) {

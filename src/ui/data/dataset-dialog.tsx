@@ -1,9 +1,9 @@
 /** What became of files given as a dataset; its good rows are used only when the visitor says so. */
-import type { DatasetView } from '../worker/protocol.ts';
-import { Dialog } from './dialog.tsx';
-import { count } from './format.ts';
-import { Pixels } from './pixels.tsx';
-import type { Session } from './session.ts';
+import type { DatasetView } from '../../worker/protocol.ts';
+import { Dialog } from '../parts/dialog.tsx';
+import { count } from '../parts/format.ts';
+import { Pixels } from '../parts/pixels.tsx';
+import type { Session } from '../session.ts';
 
 export function DatasetDialog({ view, session }: { view: DatasetView; session: Session }) {
   const { name, rows, good, columns, problems, problemCount, notes, samples } = view;

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useSyncExternalStore } from 'react';
 import uPlot from 'uplot';
-import { short } from './format.ts';
+import { short } from '../parts/format.ts';
 import type { History } from './history.ts';
 
 export interface Series {

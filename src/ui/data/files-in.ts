@@ -1,7 +1,7 @@
 /** Files that a visitor dropped or picked: a model, or a dataset, told apart by what is in them. */
-import { type PickedFile, pickedBlobs } from '../import/picked-files.ts';
-import type { Core } from './core.ts';
-import { isGoing } from './state.ts';
+import { type PickedFile, pickedBlobs } from '../../import/picked-files.ts';
+import type { Core } from '../core.ts';
+import { isGoing } from '../state.ts';
 
 type Kind = 'model' | 'dataset';
 

@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'react';
-import type { ImageView } from '../worker/protocol.ts';
+import type { ImageView } from '../../worker/protocol.ts';
 
 /** An image pixel by pixel, enlarged without smoothing. */
 export function Pixels({ image, label }: { image: ImageView; label: string }) {

@@ -1,5 +1,5 @@
 /** A run's numbers by step, as the curves draw them. */
-import type { HistoryRow } from '../worker/protocol.ts';
+import type { HistoryRow } from '../../worker/protocol.ts';
 
 /** Row 0 stands for the start, before any update. */
 export interface History {

@@ -1,5 +1,5 @@
 /** A run's checkpoints as choices. */
-import type { RunSummary } from '../worker/protocol.ts';
+import type { RunSummary } from '../../worker/protocol.ts';
 
 /** Checkpoints, the last first, each with what makes it special. */
 export function checkpointOptions({ checkpoints, bestStep }: RunSummary): { value: string; label: string }[] {

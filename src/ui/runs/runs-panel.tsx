@@ -1,16 +1,16 @@
 /** The runs that this browser keeps, what can be done with each, and how much room there is. */
 import { useState } from 'react';
-import type { RunSummary, StorageView } from '../worker/protocol.ts';
+import type { RunSummary, StorageView } from '../../worker/protocol.ts';
 import { checkpointOptions } from './checkpoints.ts';
-import { bytes, percent, when } from './format.ts';
+import { bytes, percent, when } from '../parts/format.ts';
 import { DownloadDialog, PushDialog } from './hand-over-dialogs.tsx';
-import { DeleteDialog, RenameDialog } from './kept-dialogs.tsx';
-import type { Session } from './session.ts';
-import { isGoing, type State } from './state.ts';
+import { DeleteDialog, RenameDialog } from './run-dialogs.tsx';
+import type { Session } from '../session.ts';
+import { isGoing, type State } from '../state.ts';
 
 type Action = 'download' | 'push' | 'rename' | 'delete';
 
-export function KeptPanel({ session, state }: { session: Session; state: State }) {
+export function RunsPanel({ session, state }: { session: Session; state: State }) {
   const [open, setOpen] = useState<{ action: Action; id: string }>();
   const { runs, storage } = state;
   const run = runs.find(({ id }) => id === open?.id);

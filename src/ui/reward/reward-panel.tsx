@@ -1,8 +1,8 @@
 /** What completions are rewarded for: built-in functions, and the visitor's own code in the sandbox. */
 import { useId } from 'react';
-import { CheckField } from './fields.tsx';
-import type { Session } from './session.ts';
-import { isGoing, problemOf, type State } from './state.ts';
+import { CheckField } from '../parts/fields.tsx';
+import type { Session } from '../session.ts';
+import { isGoing, problemOf, type State } from '../state.ts';
 
 const example = `// One number per completion, or null.
 // Columns of the data come along: answer, …

@@ -1,9 +1,9 @@
 /** Handing a checkpoint over: as a zip, into a folder, to the Hub. One at a time, with its progress. */
-import { callback } from '../worker/client.ts';
-import type { ExportRequest, PushRequest, TransferProgress } from '../worker/protocol.ts';
-import { type Core, messageOf } from './core.ts';
-import { bytes } from './format.ts';
-import type { Transfer } from './state.ts';
+import { callback } from '../../worker/client.ts';
+import type { ExportRequest, PushRequest, TransferProgress } from '../../worker/protocol.ts';
+import { type Core, messageOf } from '../core.ts';
+import { bytes } from '../parts/format.ts';
+import type { Transfer } from '../state.ts';
 
 /** Browsers read a download's file after the click, and say nothing when they are done. */
 const downloadMs = 10 * 60_000;
