@@ -1,6 +1,7 @@
 import react from '@vitejs/plugin-react';
 import { defaultClientConditions, defineConfig } from 'vite';
 import { csp } from './build/csp.ts';
+import { offline } from './build/offline.ts';
 import { sandboxWorker } from './build/sandbox-worker.ts';
 
 // Cross-origin isolation: onnxruntime-web's threads need SharedArrayBuffer, which needs these two headers.
@@ -12,7 +13,7 @@ export const isolation = {
 export default defineConfig({
   // One page, no routes: a missing file is a 404, not index.html.
   appType: 'mpa',
-  plugins: [react(), csp(), sandboxWorker()],
+  plugins: [react(), csp(), sandboxWorker(), offline()],
   // The page needs onnxruntime's WASM provider alone; src/worker/open-device.ts says where its binaries are.
   resolve: {
     alias: [{ find: /^onnxruntime-web$/, replacement: 'onnxruntime-web/wasm' }],

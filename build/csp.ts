@@ -25,6 +25,7 @@ const directives: Directives = {
   'font-src': ["'self'"],
   'connect-src': ["'self'", ...hubSources()],
   'worker-src': ["'self'"],
+  'manifest-src': ["'self'"],
   'frame-src': ["'self'"],
   'object-src': ["'none'"],
   'base-uri': ["'none'"],

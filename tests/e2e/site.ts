@@ -2,7 +2,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright';
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from 'playwright';
 import { build, preview } from 'vite';
 
 const root = join(import.meta.dirname, '../..');
@@ -21,8 +27,11 @@ const viewport = { width: 1280, height: 900 };
 export interface Site {
   /** A page whose console errors, exceptions and failed requests are kept. */
   open(path?: string, context?: BrowserContext): Promise<{ page: Page; errors: string[] }>;
-  /** Tabs of one context share their storage. Each page has one of its own otherwise. */
-  newContext(): Promise<BrowserContext>;
+  /**
+   * Tabs of one context share their storage. Each page has one of its own otherwise. The service worker, which fetches
+   * the whole page once more, is left out where a test is not about it.
+   */
+  newContext(options?: BrowserContextOptions): Promise<BrowserContext>;
   /** Ends the browser's GPU process, as a driver's crash does. */
   crashGpu(): Promise<void>;
   close(): Promise<void>;
@@ -38,9 +47,11 @@ export async function serveSite(): Promise<Site> {
     args,
   });
   return {
-    newContext: () => browser.newContext({ viewport }),
+    newContext: (options) => browser.newContext({ viewport, serviceWorkers: 'block', ...options }),
     async open(path = '', context?: BrowserContext) {
-      const page = await (context ? context.newPage() : browser.newPage({ viewport }));
+      const page = await (context
+        ? context.newPage()
+        : browser.newPage({ viewport, serviceWorkers: 'block' }));
       const errors: string[] = [];
       page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
       page.on('pageerror', (error) => errors.push(error.message));
