@@ -4,6 +4,7 @@ import { BlobReader, type Entry, type FileEntry, TextWriter, ZipReader } from '@
 import type { Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Site, serveSite } from './site.ts';
+import { button, goTo, status, stepOf } from './steps.ts';
 
 let site: Site;
 beforeAll(async () => {
@@ -25,15 +26,9 @@ const tiny = {
 const asLink = (settings: Record<string, string>, code?: string) =>
   `?${new URLSearchParams(settings)}${code === undefined ? '' : `#${new URLSearchParams({ reward: code })}`}`;
 
-const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
 const keptRuns = (page: Page) => page.locator('.kept-list > li');
 const keptButton = (page: Page, name: string, run = 0) =>
   keptRuns(page).nth(run).getByRole('button', { name, exact: true });
-const status = (page: Page, text: RegExp) =>
-  page.getByTestId('status').filter({ hasText: text }).waitFor({ timeout: 60_000 });
-const stepOf = async (page: Page) =>
-  Number(/Step (\d+)/.exec((await page.getByTestId('status').textContent()) ?? '')?.[1]);
-
 /** A page with its settings from the link, ready to train. */
 async function openReady(
   settings: Record<string, string>,
@@ -96,6 +91,7 @@ describe('kept runs', () => {
     await status(page, /^Step 6 of 6, finished/);
     await page.getByText('The same numbers as a table').click();
     expect(await numbers(page)).toEqual(unbroken);
+    await goTo(page, 'Runs');
     expect(await keptRuns(page).count()).toBe(2);
 
     // From an earlier checkpoint, the way is the same once more.
@@ -104,6 +100,8 @@ describe('kept runs', () => {
     // Compiling takes a second or two, so this is seen.
     await status(page, /^Step 4 of 6: compiling/);
     await status(page, /^Step 6 of 6, finished/);
+    await goTo(page, 'Train');
+    await page.getByText('The same numbers as a table').click();
     expect(await numbers(page)).toEqual(unbroken);
     expect(errors).toEqual([]);
     await context.close();
@@ -113,6 +111,7 @@ describe('kept runs', () => {
     const { page, errors } = await openReady({ ...tiny, max_steps: '500', save_steps: '400' });
     await button(page, 'Single step').click();
     await status(page, /^Step 1 of 500, paused/);
+    await goTo(page, 'Runs');
     await keptRuns(page).filter({ hasText: '1 checkpoint ·' }).waitFor();
     await button(page, 'Save now').click();
     await page.getByTestId('saved').filter({ hasText: 'Checkpoint of step 1 saved at' }).waitFor();
@@ -156,6 +155,7 @@ describe('kept runs', () => {
     await button(first.page, 'Single step').click();
     await status(first.page, /^Step 1 of 500, paused/);
     const { page } = await openReady(tiny, undefined, context);
+    await goTo(page, 'Runs');
     await keptRuns(page).filter({ hasText: 'open in another tab' }).waitFor();
     expect(await keptRuns(page).getByRole('button').allTextContents()).toEqual(['Show', 'Download']);
     expect(await page.getByTestId('unfinished').count()).toBe(0);
@@ -176,6 +176,7 @@ describe('files', () => {
     const { page, errors } = await openReady({ ...tiny, max_steps: '2' });
     await button(page, 'Train with PAPO').click();
     await status(page, /^Step 2 of 2, finished/);
+    await goTo(page, 'Runs');
     await keptButton(page, 'Download').click();
     await page.getByLabel('With all sampled completions').check();
     const downloads = page.waitForEvent('download');
@@ -199,6 +200,7 @@ describe('files', () => {
     expect(await text(entries, 'README.md')).toContain('library_name: transformers');
 
     await drop(page, 'mine.zip', zip);
+    await goTo(page, 'Train');
     await page.getByText('mine.zip: taken for a model, since config.json is among them.').waitFor();
     await page.locator('.loaded', { hasText: /^mine, 1\.0 million parameters/ }).waitFor({ timeout: 60_000 });
     await button(page, 'Train with PAPO').click();
@@ -228,6 +230,7 @@ describe('files', () => {
     );
     await button(page, 'Train with PAPO').click();
     await status(page, /^Step 2 of 2, finished/);
+    await goTo(page, 'Runs');
     await keptButton(page, 'Push').click();
     const dialog = page.getByRole('dialog');
     const push = dialog.getByRole('button', { name: 'Push', exact: true });
@@ -253,6 +256,7 @@ describe('files', () => {
 
   it('reports bad rows of a dataset, and trains on the good ones when told to', async () => {
     const { page, errors } = await openReady(tiny);
+    await goTo(page, 'Rollouts');
     const image = await page
       .locator('.rollouts canvas')
       .first()
@@ -269,6 +273,7 @@ describe('files', () => {
       good,
       good,
     ];
+    await goTo(page, 'Train');
     await drop(page, 'mine.jsonl', Buffer.from(rows.map((row) => JSON.stringify(row)).join('\n')));
     const dialog = page.getByRole('dialog', { name: 'Dataset mine.jsonl' });
     await dialog.getByText('6 of 8 rows can be used.').waitFor();
@@ -290,20 +295,25 @@ describe('files', () => {
     await expect.poll(() => task.locator('option:checked').textContent()).toBe('your data: mine.jsonl');
     await button(page, 'Single step').click();
     await status(page, /^Step 1 of 6, paused/);
+    await goTo(page, 'Rollouts');
     expect(await page.locator('.rollouts h3').first().textContent()).toBe(prompt);
     await page.getByText('Right answer: red').first().waitFor();
+    await goTo(page, 'Runs');
     await keptRuns(page).filter({ hasText: 'papo-nano, mine.jsonl' }).waitFor();
     await page
       .getByTestId('saved')
       .filter({ hasText: /step 0/ })
       .waitFor();
+    await goTo(page, 'Train');
 
     // It is still there after a reload, and its run goes on with it.
     await page.reload();
     await status(page, /^Ready/);
     await expect.poll(() => task.locator('option').allTextContents()).toContain('your data: mine.jsonl');
+    await goTo(page, 'Runs');
     await keptButton(page, 'Resume').click();
     await status(page, /^Step 6 of 6, finished/);
+    await goTo(page, 'Train');
     expect(await task.locator('option:checked').textContent()).toBe('your data: mine.jsonl');
     await button(page, 'Remove mine.jsonl from this browser').click();
     await expect.poll(() => task.locator('option').allTextContents()).not.toContain('your data: mine.jsonl');
@@ -316,18 +326,22 @@ describe('reward code', () => {
   it('comes with a link switched off, and runs once it is switched on', async () => {
     const code = 'function reward({ completions }) { return completions.map((_, i) => 0.25 + i); }';
     const { page, errors } = await openReady(tiny, code);
-    expect(await page.getByLabel('Own reward code').inputValue()).toBe(code);
+    await goTo(page, 'Reward');
+    expect(await page.getByLabel('Own reward code').textContent()).toBe(code);
     await page.getByText('This code came with the link. Read it before you switch it on.').waitFor();
     const isOn = page.getByLabel('Run this code');
     expect(await isOn.isChecked()).toBe(false);
     await button(page, 'Single step').click();
     await status(page, /^Step 1 of 6, paused/);
     expect(await page.locator('iframe').count()).toBe(0);
+    await goTo(page, 'Rollouts');
     expect(await page.locator('.rollouts .rewards').first().textContent()).not.toContain('own_reward');
     await button(page, 'Stop').click();
     await status(page, /stopped/);
 
+    await goTo(page, 'Reward');
     await isOn.check();
+    await goTo(page, 'Rollouts');
     await button(page, 'Single step').click();
     await status(page, /^Step 1 of 6, paused/);
     const given = (await page.locator('.rollouts .rewards').allTextContents()).join(' ');
@@ -337,7 +351,9 @@ describe('reward code', () => {
     // After a reload the run still has its code, and the page opens a sandbox for it.
     await page.reload();
     await status(page, /^Ready/);
+    await goTo(page, 'Reward');
     expect(await page.getByLabel('Run this code').isChecked()).toBe(false);
+    await goTo(page, 'Rollouts');
     await page.getByTestId('unfinished').getByRole('button', { name: 'Resume' }).click();
     await status(page, /^Step 6 of 6, finished/);
     expect((await page.locator('.rollouts .rewards').allTextContents()).join(' ')).toMatch(
@@ -349,6 +365,7 @@ describe('reward code', () => {
 
   it('that fails again and again pauses the run, which goes back to its last checkpoint or on', async () => {
     const { page } = await openReady(tiny, 'function reward() {\n  return nowhere;\n}');
+    await goTo(page, 'Reward');
     await page.getByLabel('boxed_answer').uncheck();
     await page.getByLabel('Run this code').check();
     await button(page, 'Train with PAPO').click();
@@ -376,6 +393,7 @@ describe('reward code', () => {
 
   it('needs a reward of some kind', async () => {
     const { page } = await openReady(tiny);
+    await goTo(page, 'Reward');
     await page.getByLabel('boxed_answer').uncheck();
     await page.getByText('expected at least one reward function, built in or your own.').waitFor();
     await button(page, 'Train with PAPO').click();
@@ -440,6 +458,7 @@ describe('a worker that breaks down', () => {
     expect(await page.getByRole('alert').count()).toBe(0);
     await button(page, 'Stop').click();
     await status(page, /stopped/);
+    await goTo(page, 'Runs');
     expect(await keptRuns(page).count()).toBe(1);
     await page.close();
   });

@@ -1,7 +1,8 @@
 /** The page as a visitor meets it, in Chromium without a GPU. */
-import type { Locator, Page } from 'playwright';
+import type { Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Site, serveSite } from './site.ts';
+import { button, field, goTo, status, stepOf, textOf } from './steps.ts';
 
 let site: Site;
 
@@ -13,25 +14,12 @@ afterAll(async () => {
   await site?.close();
 });
 
-const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
-const field = (page: Page, name: string) => page.getByLabel(name, { exact: true });
-const textOf = async (element: Locator) => (await element.textContent()) ?? '';
-const status = (page: Page) => page.getByTestId('status');
-
-async function waitForStatus(page: Page, text: RegExp, timeout = 90_000): Promise<void> {
-  await status(page).filter({ hasText: text }).waitFor({ timeout });
-}
-
 /** Opens every group of settings, and types. */
 async function setAll(page: Page, settings: Record<string, string>): Promise<void> {
   await page.evaluate(() => {
     for (const details of document.querySelectorAll('.settings details')) details.setAttribute('open', '');
   });
   for (const [name, value] of Object.entries(settings)) await field(page, name).fill(value);
-}
-
-async function stepsDone(page: Page): Promise<number> {
-  return Number(/Step (\d+)/.exec(await textOf(status(page)))?.[1]);
 }
 
 // Two prompts a step, so that two slow cores get through it in seconds.
@@ -46,7 +34,7 @@ const small = {
 describe('the page', () => {
   it('trains, pauses, steps and stops, on the CPU where WebGPU is software', async () => {
     const { page, errors } = await site.open();
-    await waitForStatus(page, /^Ready/);
+    await status(page, /^Ready/);
     expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
     const cores = await page.evaluate(() => navigator.hardwareConcurrency);
     const label = await textOf(page.getByText(/^CPU \(onnxruntime-web/));
@@ -60,9 +48,9 @@ describe('the page', () => {
     // React draws what was typed a moment later.
     await expect.poll(() => page.locator('.setting.changed').count()).toBe(4);
     await button(page, 'Train with PAPO').click();
-    await waitForStatus(page, /^Step ([2-9]|\d\d)/);
+    await status(page, /^Step ([2-9]|\d\d)/);
     await button(page, 'Pause').click();
-    await waitForStatus(page, /paused/);
+    await status(page, /paused/);
 
     // Curves have their numbers, and drew something.
     const reward = page.getByRole('img', { name: /^Reward over \d+ steps\. Last values: mean [0-9.−]+\./ });
@@ -82,6 +70,7 @@ describe('the page', () => {
     }
     await expect.poll(() => drawnPixels(page, '.plot canvas')).toBeGreaterThan(100);
     // Rollouts: two images that differ, eight completions, highest advantage first.
+    await goTo(page, 'Rollouts');
     const group = page.locator('.rollouts .group').first();
     expect(await group.locator('canvas').count()).toBe(2);
     const pictures = await group
@@ -94,18 +83,19 @@ describe('the page', () => {
     expect(advantages).toHaveLength(8);
     expect(advantages).toEqual([...advantages].sort((a, b) => b - a));
     expect(await group.locator('.token').count()).toBeGreaterThan(8);
+    await goTo(page, 'Train');
     // Held-out accuracy before and now, as shares of 16 questions.
     const score = await textOf(page.getByTestId('score'));
     expect(score.match(/\d+ %(before training|after \d+ steps?)± \d+ %/g)).toHaveLength(2);
 
     // Paused means paused.
-    const paused = await stepsDone(page);
+    const paused = await stepOf(page);
     await page.waitForTimeout(1500);
-    expect(await stepsDone(page)).toBe(paused);
+    expect(await stepOf(page)).toBe(paused);
     await button(page, 'Single step').click();
-    await waitForStatus(page, new RegExp(`^Step ${paused + 1} of 500, paused`));
+    await status(page, new RegExp(`^Step ${paused + 1} of 500, paused`));
     await page.waitForTimeout(1000);
-    expect(await stepsDone(page)).toBe(paused + 1);
+    expect(await stepOf(page)).toBe(paused + 1);
 
     // A live setting changes the next update; one that is not live cannot be touched.
     await expect.poll(() => field(page, 'mask_ratio').isDisabled()).toBe(true);
@@ -117,26 +107,27 @@ describe('the page', () => {
     await field(page, 'perception_loss_weight').fill('1e6');
     await page.locator('.setting.changed', { hasText: 'perception_loss_weight' }).waitFor();
     await button(page, 'Single step').click();
-    await waitForStatus(page, new RegExp(`^Step ${paused + 2} of 500, paused`));
+    await status(page, new RegExp(`^Step ${paused + 2} of 500, paused`));
     expect(await lossNow()).toBeLessThan(-10);
     await button(page, 'Stop').click();
-    await waitForStatus(page, /stopped/);
-    await expect.poll(() => button(page, 'Pause').isDisabled()).toBe(true);
+    await status(page, /stopped/);
+    expect(await button(page, 'Pause').count()).toBe(0);
+    await expect.poll(() => button(page, 'Stop').isDisabled()).toBe(true);
     expect(errors).toEqual([]);
     await page.close();
   });
 
   it('starts a stopped run over from the same weights, and finishes', async () => {
     const { page, errors } = await site.open();
-    await waitForStatus(page, /^Ready/);
+    await status(page, /^Ready/);
     await setAll(page, { ...small, max_steps: '2', eval_steps: '1' });
     await button(page, 'Single step').click();
-    await waitForStatus(page, /^Step 1 of 2, paused/);
+    await status(page, /^Step 1 of 2, paused/);
     const first = await numbersOf(page);
     await button(page, 'Stop').click();
-    await waitForStatus(page, /stopped/);
+    await status(page, /stopped/);
     await button(page, 'Train again from the start').click();
-    await waitForStatus(page, /^Step 2 of 2, finished/);
+    await status(page, /^Step 2 of 2, finished/);
     await page.getByText('The same numbers as a table').click();
     const again = await numbersOf(page);
     expect(again.slice(0, 2)).toEqual(first);
@@ -147,7 +138,7 @@ describe('the page', () => {
 
   it('names the field of a wrong setting and does not start', async () => {
     const { page, errors } = await site.open();
-    await waitForStatus(page, /^Ready/);
+    await status(page, /^Ready/);
     await setAll(page, { mask_ratio: '2', num_generations: '7' });
     const problems = page.locator('.settings .problem');
     await problems.first().waitFor();
@@ -162,7 +153,7 @@ describe('the page', () => {
     await page.getByText('num_generations: expected a divisor of the generation batch').waitFor();
     await field(page, 'learning_rate').fill('fast');
     await page.getByText('learning_rate: expected a number, at least 0, got "fast".').waitFor();
-    expect(await textOf(status(page))).toMatch(/^Ready/);
+    expect(await textOf(page.getByTestId('status'))).toMatch(/^Ready/);
     expect(errors).toEqual([]);
     await page.close();
   });
@@ -178,13 +169,13 @@ describe('the page', () => {
 
   it('takes a step on WebGPU when asked to', async () => {
     const { page, errors } = await site.open();
-    await waitForStatus(page, /^Ready/);
+    await status(page, /^Ready/);
     await field(page, 'Device').selectOption('webgpu');
     await page.getByText(/^WebGPU \(.*\)\.$/).waitFor({ timeout: 60_000 });
-    await waitForStatus(page, /^Ready/);
+    await status(page, /^Ready/);
     await setAll(page, { num_generations: '2', per_device_train_batch_size: '2', num_eval_samples: '1' });
     await button(page, 'Single step').click();
-    await waitForStatus(page, /^Step 1 of \d+, paused/, 180_000);
+    await status(page, /^Step 1 of \d+, paused/, 180_000);
     const loss = await page.getByRole('img', { name: /^Loss over 1 steps/ }).getAttribute('aria-label');
     expect(loss).toMatch(/loss −?\d/);
     expect(errors).toEqual([]);
