@@ -9,7 +9,8 @@ import type { RewardArgs } from '../rewards/rewards.ts';
 import { type GroupAdvantages, groupAdvantages, type Reward } from './advantages.ts';
 import { type BatchPlan, microBatches, shuffleCompletions } from './batches.ts';
 import type { ResolvedConfig } from './config.ts';
-import { applyMask, applyMaskNormalised, makeMask } from './masks.ts';
+import { maskRandom } from './masked-image.ts';
+import { maskedView } from './masked-view.ts';
 import { Purpose, RandomStream, uniform } from './random.ts';
 import { drawInformativeGroups } from './sampling.ts';
 import { completionMetrics, diagnosisMetrics } from './step-metrics.ts';
@@ -235,25 +236,11 @@ function maskImages(
   { index, saliency }: Rollout,
   config: ResolvedConfig,
 ) {
-  const semantic = config.mask_type === 'semantic';
   const patches = saliency ? saliency.length / inputs.length : 0;
-  const { image_mean = [0.5, 0.5, 0.5], image_std = [0.5, 0.5, 0.5] } = policy.imageProcessor;
   const views = rows.map(({ image }, p) => {
-    const random = new RandomStream(config.seed, Purpose.mask, index, p);
-    const options = {
-      width: image.width,
-      height: image.height,
-      ratio: config.mask_ratio,
-      patchSize: semantic ? policy.config.vision.patchSize : config.mask_patch_size,
-      saliency: saliency?.subarray(p * patches, (p + 1) * patches),
-    };
-    const mask = makeMask(config.mask_type, options, () => random.next());
-    const mean = image_mean.map((m) => 255 * m) as [number, number, number];
-    const masked = applyMask(image, mask, mean);
-    const pixelValues =
-      mask.fill === 'black'
-        ? policy.pixels(masked)
-        : applyMaskNormalised(policy.pixels(image), mask, image_mean, image_std);
+    const random = maskRandom(config.seed, { generation: index, index: p });
+    const own = saliency?.subarray(p * patches, (p + 1) * patches);
+    const { masked, pixelValues } = maskedView(policy, image, config, own, random);
     return { masked, input: { ids: inputs[p].ids, pixelValues } };
   });
   return { masked: views.map((v) => v.masked), inputs: views.map((v) => v.input) };
