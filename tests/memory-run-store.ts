@@ -15,6 +15,7 @@ export class MemoryRunStore implements RunStore {
   runInfo: RunInfo | null = null;
   rows: LogRow[] = [];
   readonly kept = new Map<number, { checkpoint: Checkpoint; info: CheckpointInfo }>();
+  readonly keptRollouts = new Map<number, Uint8Array>();
   /** What was done, in order. */
   readonly events: string[] = [];
   /** Bytes that are free, where the store should say. */
@@ -22,6 +23,7 @@ export class MemoryRunStore implements RunStore {
   /** Saves, or rows, that end in a StorageFullError. */
   isFull = false;
   isLogFull = false;
+  areRolloutsFull = false;
   /** Checkpoints that cannot be read any more. */
   readonly damaged = new Set<number>();
   isClosed = false;
@@ -45,6 +47,25 @@ export class MemoryRunStore implements RunStore {
 
   async truncateLog(lastStep: number) {
     this.rows = this.rows.filter(({ step }) => step <= lastStep);
+    for (const step of this.keptRollouts.keys()) if (step > lastStep) this.keptRollouts.delete(step);
+  }
+
+  async keepRollout(step: number, bytes: Uint8Array, dropped: readonly number[]) {
+    if (this.areRolloutsFull) throw new StorageFullError('no room');
+    this.keptRollouts.set(step, bytes);
+    for (const old of dropped) this.keptRollouts.delete(old);
+  }
+
+  async rollouts() {
+    return [...this.keptRollouts]
+      .map(([step, { byteLength: bytes }]) => ({ step, bytes }))
+      .sort((a, b) => a.step - b.step);
+  }
+
+  async readRollout(step: number) {
+    const found = this.keptRollouts.get(step);
+    if (!found) throw new UserError(`memory has no rollout of step ${step}`);
+    return found;
   }
 
   async saveCheckpoint(checkpoint: Checkpoint) {

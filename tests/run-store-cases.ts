@@ -247,6 +247,32 @@ export function runStoreCases(kind: string, make: () => Promise<TestStore>): voi
       await expect(made.store.appendLog([row(9)])).rejects.toThrow(/closed/);
     });
 
+    test('keeps rollouts by step, in place of others, and drops those behind a step', async () => {
+      const made = await start();
+      expect(await made.store.rollouts()).toEqual([]);
+      const file = (step: number) => Uint8Array.from({ length: 5 + step }, (_, i) => i * step);
+      // Not in the order of texts; and a view into a larger buffer, which is not to be kept.
+      for (const step of [2, 9, 10]) await made.store.keepRollout(step, file(step), []);
+      await made.store.keepRollout(11, new Uint8Array(2 ** 20).subarray(7, 10), []);
+      await made.store.keepRollout(12, file(12), [9, 11, 100]);
+      expect(await made.store.rollouts()).toEqual([
+        { step: 2, bytes: 7 },
+        { step: 10, bytes: 15 },
+        { step: 12, bytes: 17 },
+      ]);
+      const store = await made.reopen();
+      expect(await store.readRollout(10)).toEqual(expect.objectContaining({ length: 15 }));
+      expect(Array.from(await store.readRollout(10))).toEqual(Array.from(file(10)));
+      await store.keepRollout(10, file(20), []);
+      expect(Array.from(await store.readRollout(10))).toEqual(Array.from(file(20)));
+      await store.truncateLog(10);
+      expect((await store.rollouts()).map(({ step }) => step)).toEqual([2, 10]);
+      await expect(store.readRollout(12)).rejects.toThrow(/no rollout of step 12/);
+      await expect(store.readRollout(12)).rejects.toThrow(UserError);
+      await expect(made.store.keepRollout(3, file(3), [])).rejects.toThrow(/closed/);
+      expect(await made.leftovers()).toEqual([]);
+    });
+
     test('says what room there is, or that it does not know', async () => {
       const { store } = await start();
       const space = await store.space();

@@ -1,5 +1,4 @@
 /** One image as the masked view shows it: what the trainer makes of a prompt's image, and what the page lets one look at. */
-import { resizeImage } from '../data/image-processor.ts';
 import type { RasterImage } from '../data/raster.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { ResolvedConfig } from './config.ts';
@@ -24,12 +23,7 @@ export function maskedView(
   random: () => number,
 ): MaskedView {
   const { image_mean = [0.5, 0.5, 0.5], image_std = [0.5, 0.5, 0.5] } = policy.imageProcessor;
-  const { patchSize, imageSize: size } = policy.config.vision;
-  const isSemantic = settings.mask_type === 'semantic';
-  // Saliencies are of patches of what the tower sees, so that is what is masked.
-  const isSeen = image.width === size && image.height === size;
-  const shown = isSemantic && !isSeen ? resizeImage(image, size, size) : image;
-  const { mask, masked } = maskImage(image, maskRecipe(policy, settings), saliency, random);
+  const { mask, shown, masked } = maskImage(image, maskRecipe(policy, settings), saliency, random);
   const pixelValues =
     mask.fill === 'black'
       ? policy.pixels(masked)

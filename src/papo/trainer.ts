@@ -12,8 +12,8 @@ import { Optimizer } from '../policy/optimizer.ts';
 import { type PassShape, passCounts, scoreGraph, trainingGraph } from '../policy/papo-pass.ts';
 import type { RewardFailure } from '../rewards/guard.ts';
 import { isJsonObject, type JsonObject } from '../store/json.ts';
+import type { KeptGroup, KeptRollout } from '../store/rollout-file.ts';
 import type { CheckpointTensor } from '../store/run-store.ts';
-import type { Reward } from './advantages.ts';
 import { type BatchPlan, microStep, planBatches } from './batches.ts';
 import type { ResolvedConfig } from './config.ts';
 import {
@@ -25,9 +25,11 @@ import {
   rollOut,
   toGeneration,
 } from './generation.ts';
+import { maskRecipe } from './masked-image.ts';
 import { type ReadTensor, readRollout, rolloutState } from './rollout-state.ts';
 import { annealingDiscount, learningRateFactor, warmupUpdates } from './schedules.ts';
 import { merge, scalars } from './step-metrics.ts';
+import { TokenValues } from './token-values.ts';
 
 export interface TrainerOptions extends GenerationOptions {
   readonly config: ResolvedConfig;
@@ -36,16 +38,12 @@ export interface TrainerOptions extends GenerationOptions {
 }
 
 /** One prompt with its G completions, as the page and the completions table show it. */
-export interface Group {
+export interface Group extends KeptGroup {
   readonly row: Row;
   readonly masked: RasterImage;
   readonly completions: string[];
-  /** Token ids of each completion, without padding. */
-  readonly tokens: number[][];
-  readonly rewards: Record<string, Reward>[];
-  readonly advantages: number[];
-  /** KL[π‖π_mask] of each token, exact, nats; empty where the masked view was not needed. */
-  readonly perception_kl: number[][];
+  /** False where an earlier update had these completions too. */
+  readonly isFresh: boolean;
 }
 
 export interface StepReport {
@@ -53,8 +51,10 @@ export interface StepReport {
   readonly step: number;
   /** TRL's names, and ours; see docs of metrics. */
   readonly metrics: Record<string, number>;
-  /** The groups of this update's last generation. */
+  /** The groups of the generations that this update draws on. */
   readonly groups: Group[];
+  /** How their images were masked. */
+  readonly mask: KeptRollout['mask'];
   /** Milliseconds: rollout (with rewards and masks), score (old and reference log-probs), train, optimizer. */
   readonly timing: { rollout: number; score: number; train: number; optimizer: number; total: number };
   /** False where the update reused an earlier one's completions. */
@@ -166,11 +166,11 @@ export class Trainer {
     const tokens = parts.reduce((sum, p) => sum + this.tokensOf(p.generation, p.batch), 0);
 
     const metrics: Record<string, number>[] = [];
-    let last: { generation: Generation; order: number[]; kl?: RunOutputs[string] } | undefined;
+    const values = new Map(parts.map(({ generation }) => [generation, new TokenValues()]));
     for (const [k, { generation, batch }] of parts.entries()) {
       const out = await timed('train', () => this.train(generation, batch, tokens, k > 0, config));
       metrics.push(scalars(out));
-      last = { generation, order: generation.microBatches[batch], kl: out.kl_exact };
+      values.get(generation)!.add(generation, batch, out);
     }
     const losses = merge(metrics);
     this.microSteps += parts.length;
@@ -187,7 +187,6 @@ export class Trainer {
     if (!updated) this.skipped++;
     timing.total = performance.now() - started;
 
-    const { generation } = last!;
     return {
       step: this.step,
       metrics: {
@@ -199,7 +198,10 @@ export class Trainer {
         num_tokens: this.tokensSeen,
         step_time: timing.total / 1000,
       },
-      groups: this.groups(generation, last!),
+      groups: [...values].flatMap(([generation, own]) =>
+        this.groups(generation, own, fresh.includes(generation)),
+      ),
+      mask: { ...maskRecipe(this.options.policy, config), seed: config.seed },
       timing,
       generated: fresh.length > 0,
       updated,
@@ -353,28 +355,27 @@ export class Trainer {
     );
   }
 
-  /** The last generation as the page shows it; per-token KL where the last micro-batch measured it. */
-  private groups(
-    generation: Generation,
-    { order, kl }: { order: number[]; kl?: RunOutputs[string] },
-  ): Group[] {
+  /** A generation as the page shows it. */
+  private groups(generation: Generation, values: TokenValues, isFresh: boolean): Group[] {
     const { config } = this.options;
     const { names } = this.options.rewards;
     const [G, T] = [config.num_generations, config.max_completion_length];
-    const { completions, advantages, rewards } = generation;
-    const klOf = new Map(
-      order.map((n, i) => [n, kl ? Array.from(kl.subarray(i * T, i * T + completions.lengths[n])) : []]),
-    );
+    const { completions, advantages, rewards, saliency } = generation;
+    const patches = saliency ? saliency.length / generation.rows.length : 0;
     return generation.rows.map((row, p) => {
       const own = Array.from({ length: G }, (_, k) => p * G + k);
       return {
         row,
+        prompt: generation.prompts[p],
+        place: { generation: generation.index, index: p },
+        ...(saliency && { saliency: saliency.subarray(p * patches, (p + 1) * patches) }),
         masked: generation.masked[p],
         completions: own.map((n) => completions.texts[n]),
         tokens: own.map((n) => Array.from(completions.ids.subarray(n * T, n * T + completions.lengths[n]))),
         rewards: own.map((n) => Object.fromEntries(names.map((name, i) => [name, rewards[n][i]]))),
         advantages: own.map((n) => advantages.advantages[n]),
-        perception_kl: own.map((n) => klOf.get(n) ?? []),
+        ...values.of(own),
+        isFresh,
       };
     });
   }

@@ -1,6 +1,7 @@
 /**
  * A run as a folder on disk (Node), laid out as TRL lays out output_dir: `checkpoint-<step>/` folders that transformers
- * opens, `run.json`, `log.jsonl`. Names that begin with a dot, or end in .tmp, are work that is not finished.
+ * opens, `run.json`, `log.jsonl`, `rollouts/step-<step>.safetensors`. Names that begin with a dot, or end in .tmp, are work
+ * that is not finished.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
@@ -16,6 +17,7 @@ import type {
   Checkpoint,
   CheckpointInfo,
   LogRow,
+  RolloutInfo,
   RunInfo,
   RunReader,
   RunStore,
@@ -24,6 +26,8 @@ import type {
 
 const infoFile = 'run.json';
 const logFile = 'log.jsonl';
+const rolloutFolder = 'rollouts';
+const rolloutName = /^step-(\d+)\.safetensors$/;
 const checkpointName = /^checkpoint-(\d+)$/;
 /** `.checkpoint-<step>.<id>.tmp` is not yet committed, `.old` is being replaced, `.deleted` is being deleted. */
 const unfinishedName = /^\.checkpoint-(\d+)\.[\w-]+\.(tmp|old|deleted)$/;
@@ -75,6 +79,8 @@ export async function isRunFolder(directory: string): Promise<boolean> {
 /** Puts back what was being replaced when a crash came between, and removes everything unfinished. */
 async function sweepFolder(directory: string): Promise<void> {
   const names = await readdir(directory);
+  for (const name of await readdir(join(directory, rolloutFolder)).catch(() => []))
+    if (name.endsWith('.tmp')) await rm(join(directory, rolloutFolder, name), { force: true });
   for (const name of names) {
     const [, step, kind] = unfinishedName.exec(name) ?? [];
     const path = join(directory, name);
@@ -123,9 +129,36 @@ class FolderRunReader implements RunReader {
     return openCheckpointFolder(path, step);
   }
 
+  async rollouts(): Promise<RolloutInfo[]> {
+    const folder = this.path(rolloutFolder);
+    const names = await readdir(folder).catch(() => []);
+    const found = names.flatMap((name) => {
+      const step = rolloutName.exec(name)?.[1];
+      return step === undefined ? [] : [{ step: Number(step), path: join(folder, name) }];
+    });
+    const infos = await Promise.all(
+      found.map(async ({ step, path }) => ({ step, bytes: (await stat(path)).size })),
+    );
+    return infos.sort((a, b) => a.step - b.step);
+  }
+
+  async readRollout(step: number): Promise<Uint8Array> {
+    const path = this.rolloutPath(step);
+    try {
+      return await readFile(path);
+    } catch (error) {
+      if (isMissing(error)) throw new UserError(`${this.where} has no rollout of step ${step}.`);
+      throw new UserError(`${path} could not be read: ${(error as Error).message}`);
+    }
+  }
+
   async space(): Promise<{ used: number; free: number } | null> {
     const disk = await statfs(this.where).catch(() => null);
     return disk && { used: (disk.blocks - disk.bfree) * disk.bsize, free: disk.bavail * disk.bsize };
+  }
+
+  protected rolloutPath(step: number): string {
+    return join(this.path(rolloutFolder), `step-${step}.safetensors`);
   }
 
   protected path(name: string): string {
@@ -153,8 +186,20 @@ export class FolderRun extends FolderRunReader implements RunStore {
     if (rows.length > 0) await this.write(logFile, (path) => appendLogFile(path, rows));
   }
 
+  async keepRollout(step: number, bytes: Uint8Array, dropped: readonly number[]): Promise<void> {
+    await this.write(rolloutFolder, async (folder) => {
+      await mkdir(folder, { recursive: true });
+      for (const old of dropped) await rm(this.rolloutPath(old), { force: true });
+      await replaceFile(this.rolloutPath(step), bytes);
+    });
+  }
+
   async truncateLog(lastStep: number): Promise<void> {
     await this.write(logFile, (path) => filterLogFile(path, ({ step }) => step <= lastStep));
+    const later = (await this.rollouts()).filter(({ step }) => step > lastStep);
+    await this.write(rolloutFolder, async () => {
+      for (const { step } of later) await rm(this.rolloutPath(step), { force: true });
+    });
   }
 
   async saveCheckpoint(checkpoint: Checkpoint): Promise<void> {

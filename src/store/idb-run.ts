@@ -1,12 +1,13 @@
 /** One run in IndexedDB: a view of it for everybody, and the writer that holds its lock. */
 import { get, promisifyRequest, type UseStore } from 'idb-keyval';
 import { UserError } from '../errors.ts';
-import { type CommitRecord, keysOf, transact, writeFailure } from './idb-runs-db.ts';
+import { type CommitRecord, keysOf, type RecordKind, transact, writeFailure } from './idb-runs-db.ts';
 import { randomId } from './random-id.ts';
 import type {
   Checkpoint,
   CheckpointInfo,
   LogRow,
+  RolloutInfo,
   RunInfo,
   RunReader,
   RunStore,
@@ -63,6 +64,16 @@ export class IdbRunReader implements RunReader {
     };
   }
 
+  async rollouts(): Promise<RolloutInfo[]> {
+    return this.withStore('readonly', (store) => readRollouts(store, this.id));
+  }
+
+  async readRollout(step: number): Promise<Uint8Array> {
+    const bytes = await get<Uint8Array>(['rollout', this.id, step], this.withStore);
+    if (!bytes) throw new UserError(`${this.where} has no rollout of step ${step}.`);
+    return bytes;
+  }
+
   space(): Promise<{ used: number; free: number } | null> {
     return storageSpace();
   }
@@ -79,6 +90,16 @@ export async function readCheckpoints(store: IDBObjectStore, id: string): Promis
     const [, , step] = keys[i] as [string, string, number];
     return { step, savedAt, bytes };
   });
+}
+
+/** Steps of a run whose rollouts are kept, oldest first. */
+export async function readRollouts(store: IDBObjectStore, id: string): Promise<RolloutInfo[]> {
+  const range = keysOf('rollout-bytes', id);
+  const [keys, sizes] = await Promise.all([
+    promisifyRequest(store.getAllKeys(range)),
+    promisifyRequest<number[]>(store.getAll(range)),
+  ]);
+  return sizes.map((bytes, i) => ({ step: (keys[i] as [string, string, number])[2], bytes }));
 }
 
 export class IdbRun extends IdbRunReader implements RunStore {
@@ -112,8 +133,18 @@ export class IdbRun extends IdbRunReader implements RunStore {
     });
   }
 
+  async keepRollout(step: number, bytes: Uint8Array, dropped: readonly number[]): Promise<void> {
+    await this.write(bytes.byteLength, 'relaxed', (store) => {
+      store.put(alone(bytes), ['rollout', this.id, step]);
+      store.put(bytes.byteLength, ['rollout-bytes', this.id, step]);
+      for (const old of dropped) for (const kind of rolloutKinds) store.delete([kind, this.id, old]);
+    });
+  }
+
   async truncateLog(lastStep: number): Promise<void> {
     await this.write(0, 'relaxed', (store) => {
+      for (const kind of rolloutKinds)
+        store.delete(IDBKeyRange.bound([kind, this.id, lastStep], [kind, this.id, []], true));
       const batches = store.openCursor(keysOf('log', this.id));
       batches.onsuccess = () => {
         const cursor = batches.result;
@@ -225,6 +256,8 @@ export class IdbRun extends IdbRunReader implements RunStore {
     }
   }
 }
+
+const rolloutKinds: readonly RecordKind[] = ['rollout', 'rollout-bytes'];
 
 /** Every tensor's pieces with the end of their keys; `records` fills up as tensors end. */
 function* allPieces(tensors: Checkpoint['tensors'], records: TensorRecord[]) {

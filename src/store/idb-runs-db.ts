@@ -5,6 +5,8 @@
  *   ['log', run, batch]                 LogRow[], batches numbered in the order of writing
  *   ['commit', run, step]               CommitRecord: its presence makes a checkpoint
  *   ['payload', run, save, i, piece]    Uint8Array, piece by piece of the save's i-th tensor
+ *   ['rollout', run, step]              Uint8Array, a file of rollout-file.ts
+ *   ['rollout-bytes', run, step]        its size: sizes are asked for more often than files
  */
 import type { UseStore } from 'idb-keyval';
 import type { JsonObject } from './json.ts';
@@ -12,7 +14,7 @@ import { StorageFullError } from './run-store.ts';
 import { storageSpace } from './storage-space.ts';
 import type { TensorRecord } from './tensor-record.ts';
 
-export type RecordKind = 'run' | 'log' | 'commit' | 'payload';
+export type RecordKind = 'run' | 'log' | 'commit' | 'payload' | 'rollout' | 'rollout-bytes';
 
 export interface CommitRecord {
   readonly save: string;

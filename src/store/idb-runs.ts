@@ -1,7 +1,7 @@
 /** The runs of a browser, in IndexedDB: listed, opened by one writer each, read by anybody, swept of what crashes left. */
 import { createStore, promisifyRequest, type UseStore } from 'idb-keyval';
 import { UserError } from '../errors.ts';
-import { IdbRun, IdbRunReader, readCheckpoints } from './idb-run.ts';
+import { IdbRun, IdbRunReader, readCheckpoints, readRollouts } from './idb-run.ts';
 import { type CommitRecord, keysOf, type RecordKind, transact, writeFailure } from './idb-runs-db.ts';
 import { randomId } from './random-id.ts';
 import { heldLocks, takeLock } from './run-locks.ts';
@@ -12,7 +12,7 @@ export interface ListedRun {
   readonly info: RunInfo;
   /** Oldest step first. */
   readonly checkpoints: CheckpointInfo[];
-  /** Of the checkpoints. */
+  /** Of the checkpoints and the rollouts. */
   readonly bytes: number;
   /** Somebody else writes it: it can only be read. */
   readonly isOpenElsewhere: boolean;
@@ -46,16 +46,20 @@ export class IdbRuns {
           keys.map(async (key) => {
             const [, id] = key as [string, string];
             const info = await promisifyRequest<RunInfo>(store.get(key));
-            return { id, info, checkpoints: await readCheckpoints(store, id) };
+            const [checkpoints, rollouts] = await Promise.all([
+              readCheckpoints(store, id),
+              readRollouts(store, id),
+            ]);
+            return { id, info, checkpoints, rollouts };
           }),
         );
       }),
       heldLocks(),
     ]);
     return runs
-      .map((run) => ({
+      .map(({ rollouts, ...run }) => ({
         ...run,
-        bytes: run.checkpoints.reduce((sum, { bytes }) => sum + bytes, 0),
+        bytes: [...run.checkpoints, ...rollouts].reduce((sum, { bytes }) => sum + bytes, 0),
         isOpenElsewhere: held.has(this.lockName(run.id)) && !this.opened.has(run.id),
       }))
       .sort((a, b) => b.info.createdAt - a.info.createdAt);
@@ -198,7 +202,7 @@ export class IdbRuns {
   }
 }
 
-const kinds: readonly RecordKind[] = ['run', 'log', 'commit', 'payload'];
+const kinds: readonly RecordKind[] = ['run', 'log', 'commit', 'payload', 'rollout', 'rollout-bytes'];
 
 function whereOf(name: string): string {
   return `The run "${name}" in this browser`;

@@ -90,10 +90,10 @@ export async function filterLogFile(path: string, keep: (row: LogRow) => boolean
 }
 
 /** A file with new content, or as it was. */
-export async function replaceFile(path: string, text: string): Promise<void> {
+export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
-    await writeDurably(temporary, text);
+    await writeDurably(temporary, content);
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});

@@ -79,6 +79,12 @@ export interface LogRow {
   readonly completions: readonly SampledCompletion[];
 }
 
+/** A step whose completions are kept, as a file of rollout-file.ts. */
+export interface RolloutInfo {
+  readonly step: number;
+  readonly bytes: number;
+}
+
 /** One run as anybody may see it, while somebody else writes it too. */
 export interface RunReader {
   /** What a message calls the place. */
@@ -90,6 +96,10 @@ export interface RunReader {
   checkpoints(): Promise<CheckpointInfo[]>;
   /** Throws a UserError where there is none of that step. */
   openCheckpoint(step: number): Promise<StoredCheckpoint>;
+  /** Oldest first. */
+  rollouts(): Promise<RolloutInfo[]>;
+  /** Throws a UserError where there is none of that step. */
+  readRollout(step: number): Promise<Uint8Array>;
   /** Bytes used by everything of this origin or disk, and bytes still free; null where nobody can say. */
   space(): Promise<{ used: number; free: number } | null>;
 }
@@ -99,7 +109,9 @@ export interface RunStore extends RunReader {
   writeInfo(info: RunInfo): Promise<void>;
   /** In the order given, behind what is there. */
   appendLog(rows: readonly LogRow[]): Promise<void>;
-  /** Drops rows of later steps: a run that goes on from a checkpoint writes them again. */
+  /** Keeps a step's rollout, in place of those of the steps in `dropped`. */
+  keepRollout(step: number, bytes: Uint8Array, dropped: readonly number[]): Promise<void>;
+  /** Drops rows and rollouts of later steps: a run that goes on from a checkpoint writes them again. */
   truncateLog(lastStep: number): Promise<void>;
   /**
    * Resolves when it is committed; until then nobody may change the checkpoint's arrays, which are not copied first.

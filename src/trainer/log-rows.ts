@@ -17,9 +17,10 @@ export function averages(updates: readonly Readonly<Record<string, number>>[]): 
   );
 }
 
-/** Every completion of the update's generation, in TRL's columns. */
+/** Every completion that was written for this update, in TRL's columns. */
 export function completionRows({ groups }: StepReport): SampledCompletion[] {
-  return groups.flatMap(({ row, completions, rewards, advantages }) =>
+  const fresh = groups.filter(({ isFresh }) => isFresh);
+  return fresh.flatMap(({ row, completions, rewards, advantages }) =>
     completions.map((completion, k) => ({
       prompt: row.prompt,
       completion,

@@ -4,9 +4,10 @@ import { endless } from '../data/endless.ts';
 import { type Evaluation, evaluate } from '../data/evaluate.ts';
 import type { Device } from '../device/device.ts';
 import { UserError } from '../errors.ts';
-import { type HubTarget, type PushResult, pushToHub } from '../export/hub.ts';
+import type { HubTarget, PushResult } from '../export/hub.ts';
+import { lastPart } from '../export/last-part.ts';
 import type { OutFile } from '../export/out-file.ts';
-import { lastPart, type RunFilesOptions, runFiles } from '../export/run-files.ts';
+import type { RunFilesOptions } from '../export/run-files.ts';
 import { planBatches, totalUpdates } from '../papo/batches.ts';
 import type { ResolvedConfig } from '../papo/config.ts';
 import { checkRewards, rewardArgs } from '../papo/generation.ts';
@@ -317,6 +318,7 @@ export abstract class PAPOTrainer {
    * Returns the repository's address and the commit's hash.
    */
   async push_to_hub(options: HubTarget & RunFilesOptions): Promise<PushResult> {
+    const { pushToHub } = await import('../export/hub.ts');
     return pushToHub(await this.modelFiles(options), { hold: this.platform.holdFile, ...options });
   }
 
@@ -364,6 +366,8 @@ export abstract class PAPOTrainer {
     await recorder?.settled();
     // In memory the log has no completions.
     const rows = options.completions && this.store ? await this.store.readLog() : this.rows;
+    // What a run hands over is loaded when it is wanted: a page that trains need not wait for it.
+    const { runFiles } = await import('../export/run-files.ts');
     return runFiles(
       {
         config: policy.folder.config,
@@ -500,8 +504,9 @@ export abstract class PAPOTrainer {
       step,
       kind: 'step',
       metrics: report.metrics,
-      completions: report.generated ? completionRows(report) : [],
+      completions: completionRows(report),
     });
+    void this.opening?.then(({ recorder }) => recorder?.keepRollout(report));
     this.unlogged.push(report.metrics);
     const isLast = step >= state.max_steps;
     const every = (strategy: 'steps' | 'epoch' | 'no', steps: number) =>

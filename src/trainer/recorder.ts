@@ -1,8 +1,10 @@
 /**
- * Keeps a run while it goes on: rows of its log as they come, checkpoints beside the training, and of these no more
+ * Keeps a run while it goes on: rows of its log and rollouts as they come, checkpoints beside the training, and of these no more
  * than save_total_limit with the best one never dropped. Storage that fails costs history or a checkpoint, never the
  * run: it is told through `warn`, and what was committed before stays.
  */
+import { type KeptRollout, writeRollout } from '../store/rollout-file.ts';
+import { rolloutBudget, strideOf, thin } from '../store/rollout-thinning.ts';
 import {
   type Checkpoint,
   type CheckpointInfo,
@@ -15,6 +17,8 @@ import {
 export interface RecorderOptions {
   readonly store: RunStore;
   readonly save_total_limit: number | null;
+  /** That rollouts may take; default: rolloutBudget. */
+  readonly rolloutBytes?: number;
   readonly warn: (message: string) => void;
   readonly onSaved: (checkpoint: CheckpointInfo) => void;
 }
@@ -22,6 +26,7 @@ export interface RecorderOptions {
 /** An update is held by a save for no longer than this and the copying. */
 const givenWayMs = 30;
 
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
 export class Recorder {
@@ -34,6 +39,9 @@ export class Recorder {
   private isLogFull = false;
   /** The last best one that was saved. */
   private savedBest: number | null = null;
+  /** Bytes of the rollouts that are kept, by step, as far as known. */
+  private rollouts?: { readonly sizes: Map<number, number>; stride: number };
+  private lacksRollouts = false;
 
   constructor(private readonly options: RecorderOptions) {}
 
@@ -44,6 +52,24 @@ export class Recorder {
 
   writeInfo(info: RunInfo): void {
     this.enqueue(() => this.options.store.writeInfo(info));
+  }
+
+  /** Older rollouts are thinned out where they take too much. One that cannot be kept is told once. */
+  keepRollout(rollout: KeptRollout): void {
+    this.enqueue(async () => {
+      try {
+        await this.writeKept(rollout);
+      } catch (error) {
+        this.rollouts = undefined;
+        if (this.lacksRollouts) return;
+        this.lacksRollouts = true;
+        const { store, warn } = this.options;
+        warn(
+          `The rollout of step ${rollout.step} could not be kept in ${store.where}: ${messageOf(error)}. Training goes ` +
+            'on; steps that are missing cannot be looked at later.',
+        );
+      }
+    });
   }
 
   /**
@@ -117,6 +143,24 @@ export class Recorder {
     for (const step of steps) if (!kept.includes(step)) await store.deleteCheckpoint(step);
   }
 
+  private async writeKept(rollout: KeptRollout): Promise<void> {
+    const { store, rolloutBytes = rolloutBudget } = this.options;
+    const { step } = rollout;
+    // A run that went back to an earlier checkpoint has fewer than it had.
+    if (!this.rollouts || [...this.rollouts.sizes.keys()].some((known) => known >= step)) {
+      const kept = await store.rollouts();
+      const stride = strideOf(kept.map((info) => info.step));
+      this.rollouts = { sizes: new Map(kept.map((info) => [info.step, info.bytes])), stride };
+    }
+    const bytes = writeRollout(rollout);
+    const { sizes } = this.rollouts;
+    sizes.set(step, bytes.byteLength);
+    const { stride, dropped } = thin(sizes, this.rollouts.stride, rolloutBytes);
+    await store.keepRollout(step, bytes, dropped);
+    for (const old of dropped) sizes.delete(old);
+    this.rollouts.stride = stride;
+  }
+
   private async writeLog(): Promise<void> {
     const rows = this.pending;
     if (rows.length === 0) return;
@@ -140,8 +184,7 @@ export class Recorder {
     this.writing = this.writing
       .then(work)
       .catch((error: unknown) => {
-        const reason = error instanceof Error ? error.message : String(error);
-        this.options.warn(`The run could not be written to ${this.options.store.where}: ${reason}`);
+        this.options.warn(`The run could not be written to ${this.options.store.where}: ${messageOf(error)}`);
       })
       .finally(() => this.tasks--);
   }

@@ -15,7 +15,9 @@ export function numberedCheckpoint(step: number, write: number): Checkpoint {
 /** Everything that is not a run's own. */
 export async function leftovers(directory: string): Promise<string[]> {
   const names = await readdir(directory);
-  return names.filter((name) => !/^(run\.json|log\.jsonl|run\.[\w-]+\.lock|checkpoint-\d+)$/.test(name));
+  return names.filter(
+    (name) => !/^(run\.json|log\.jsonl|run\.[\w-]+\.lock|checkpoint-\d+|rollouts)$/.test(name),
+  );
 }
 
 /** Step 1 is replaced again and again, later steps come and go. */
