@@ -5,7 +5,7 @@
  */
 
 import { UserError } from '../errors.ts';
-import { lastPart } from '../export/run-files.ts';
+import { lastPart } from '../export/last-part.ts';
 import { PAPOConfig, PAPOTrainer } from '../index.node.ts';
 import { isRunFolder, readFolderRun } from '../store/folder-runs.ts';
 import type { JsonObject } from '../store/json.ts';

@@ -5,13 +5,15 @@
 import packageJson from '../../package.json';
 import { configToJson, parseConfig } from '../papo/config.ts';
 import type { JsonObject } from '../store/json.ts';
-import type { LogRow, RunInfo, StoredCheckpoint } from '../store/run-store.ts';
+import type { LogRow, RunInfo } from '../store/run-store.ts';
+import type { CheckpointModel } from './checkpoint-model.ts';
 import { completionsFile, completionTables, metricsFile } from './completions-out.ts';
 import { curveSvg, trainingCurve } from './curve.ts';
+import { lastPart } from './last-part.ts';
 import { type HeldOutResult, modelCard } from './model-card.ts';
 import { modelFolderFiles } from './model-folder.ts';
 import { forTransformersJs, onnxFiles } from './onnx/onnx-files.ts';
-import type { OutFile, TensorSource } from './out-file.ts';
+import type { OutFile } from './out-file.ts';
 
 export interface RunFilesOptions {
   /** How the weights are stored; default float32. */
@@ -25,11 +27,7 @@ export interface RunFilesOptions {
   readonly drawPng?: (svg: string) => Promise<Uint8Array<ArrayBuffer>>;
 }
 
-export interface RunContents {
-  /** config.json, parsed, and every other file of the model folder but the weights. */
-  readonly config: JsonObject;
-  readonly sideFiles: ReadonlyMap<string, Uint8Array>;
-  readonly tensors: TensorSource;
+export interface RunContents extends CheckpointModel {
   readonly info: RunInfo;
   readonly rows: readonly LogRow[];
 }
@@ -70,30 +68,6 @@ export async function runFiles(
   });
 }
 
-const filePrefix = 'files/';
-const weightPrefix = 'weights/';
-
-/** The model that a checkpoint holds: folder files in memory, weights read one at a time. */
-export async function checkpointModel(
-  checkpoint: StoredCheckpoint,
-): Promise<Pick<RunContents, 'config' | 'sideFiles' | 'tensors'>> {
-  const sideFiles = new Map<string, Uint8Array>();
-  const shapes = new Map<string, readonly number[]>();
-  for (const [name, { shape }] of checkpoint.tensors) {
-    if (name.startsWith(filePrefix))
-      sideFiles.set(name.slice(filePrefix.length), (await checkpoint.read(name)).data as Uint8Array);
-    else if (name.startsWith(weightPrefix)) shapes.set(name.slice(weightPrefix.length), shape);
-  }
-  return {
-    config: JSON.parse(new TextDecoder().decode(sideFiles.get('config.json'))) as JsonObject,
-    sideFiles,
-    tensors: {
-      shapes,
-      read: async (name) => (await checkpoint.read(weightPrefix + name)).data as Float32Array,
-    },
-  };
-}
-
 function card(info: RunInfo, rows: readonly LogRow[], curve: string | null): string {
   const { origin } = info;
   const text = (key: string) => (typeof origin[key] === 'string' ? (origin[key] as string) : undefined);
@@ -126,7 +100,6 @@ function card(info: RunInfo, rows: readonly LogRow[], curve: string | null): str
 }
 
 /** Where things lie on somebody's disk is nobody else's to know. */
-export const lastPart = (path: string) => path.split(/[\\/]/).filter(Boolean).at(-1) ?? path;
 
 const plain = (all: Record<string, string>, names: string[]) =>
   Object.fromEntries(names.map((name) => [name, all[name].replace('^', '')]));

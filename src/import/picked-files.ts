@@ -3,7 +3,6 @@ import { UserError } from '../errors.ts';
 import type { ModelFiles } from '../store/hf-folder.ts';
 import { modelFiles, pickleMessage } from './model-files.ts';
 import { checkPath, isClutter, mergeBlobs, type NamedBlobs } from './named-blobs.ts';
-import { looksLikeZip, openZip } from './zip-files.ts';
 
 /** A file with its path inside the picked folder; a plain `File` stands for its webkitRelativePath, or its name. */
 export interface PickedFile {
@@ -31,6 +30,7 @@ function looseFiles(files: readonly PickedFile[], where: string): NamedBlobs {
 export async function pickedBlobs(picked: readonly (File | PickedFile)[]): Promise<NamedBlobs> {
   if (picked.length === 0) throw new UserError('No file was picked.');
   if (picked.length > mostFiles) throw new UserError(`More than ${mostFiles} files were picked.`);
+  const { looksLikeZip, openZip } = await import('./zip-files.ts');
   const files = picked.map(toPicked);
   const where = files.length === 1 ? files[0].path : 'the picked files';
   const zips: PickedFile[] = [];

@@ -1,5 +1,5 @@
 /** A checkpoint as the model folder that it can be saved as. */
-import { checkpointModel } from '../export/run-files.ts';
+import { checkpointModel } from '../export/checkpoint-model.ts';
 import type { ModelFolder } from '../store/hf-folder.ts';
 import type { JsonObject } from '../store/json.ts';
 import type { StoredCheckpoint } from '../store/run-store.ts';

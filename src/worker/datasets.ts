@@ -3,8 +3,7 @@ import { createStore, del, entries, get, set, type UseStore } from 'idb-keyval';
 import type { Dataset } from '../data/dataset.ts';
 import { split } from '../data/dataset-split.ts';
 import { UserError } from '../errors.ts';
-import { type DatasetReport, readDataset } from '../import/dataset.ts';
-import { decodeImage } from '../import/decode-page.ts';
+import type { DatasetReport } from '../import/dataset.ts';
 import type { PickedFile } from '../import/picked-files.ts';
 import { randomId } from '../store/random-id.ts';
 import type { DatasetSummary, DatasetView } from './protocol.ts';
@@ -29,7 +28,7 @@ export class Datasets {
   async add(files: readonly PickedFile[]): Promise<{ view: DatasetView; warning?: string }> {
     const name =
       files.length === 1 ? files[0].path : `${files[0]?.path ?? 'nothing'} and ${files.length - 1} more`;
-    const report = await readDataset(files, { decodeImage, name });
+    const report = await readFiles(files, name);
     if (report.good === 0)
       throw new UserError(
         [
@@ -93,11 +92,20 @@ export class Datasets {
       throw new UserError(
         'The dataset of this run is not in this browser any more; open its files again first.',
       );
-    const report = await readDataset(kept.files, { decodeImage, name: kept.name });
+    const report = await readFiles(kept.files, kept.name);
     const entry = { kept, report };
     this.open.set(id, entry);
     return entry;
   }
+}
+
+/** The readers of Parquet and zip are loaded when there is something to read. */
+async function readFiles(files: readonly PickedFile[], name: string): Promise<DatasetReport> {
+  const [{ readDataset }, { decodeImage }] = await Promise.all([
+    import('../import/dataset.ts'),
+    import('../import/decode-page.ts'),
+  ]);
+  return readDataset(files, { decodeImage, name });
 }
 
 const problemLine = ({ file, row, column, message }: DatasetReport['problems'][number]) =>

@@ -1,10 +1,10 @@
-/** The runs kept in this browser, and what can be done with them beside training: listing, handing out, pushing. */
-
-import { pushToHub } from '../export/hub.ts';
+/**
+ * The runs kept in this browser, and what can be done with them beside training: listing, handing out, pushing. What
+ * hands them out is loaded when it is first wanted, so that it does not keep the first visit waiting.
+ */
+import { checkpointModel } from '../export/checkpoint-model.ts';
 import type { OutFile, OutProgress } from '../export/out-file.ts';
-import { checkpointModel, runFiles } from '../export/run-files.ts';
 import { toDirectoryHandle } from '../export/to-directory-handle.ts';
-import { sweepDownloads, toOpfs } from '../export/to-opfs.ts';
 import { askPersistence, storageSpace } from '../store/storage-space.ts';
 import { browserRuns } from '../trainer/platform-page.ts';
 import type {
@@ -28,6 +28,7 @@ export class Library {
 
   /** Removes what tabs that were closed or crashed left half-done. */
   async sweep(): Promise<void> {
+    const { sweepDownloads } = await import('../export/to-opfs.ts');
     await Promise.all([this.runs.sweep(), sweepDownloads()]);
   }
 
@@ -73,6 +74,7 @@ export class Library {
   async exportZip(request: ExportRequest, onProgress: Progress): Promise<File> {
     return this.transferring(onProgress, async (report, signal) => {
       const { name, files } = await this.files(request);
+      const { toOpfs } = await import('../export/to-opfs.ts');
       return toOpfs(files, `${fileName(name)}-step-${request.step}.zip`, { onProgress: report, signal });
     });
   }
@@ -93,6 +95,7 @@ export class Library {
     return this.transferring(onProgress, async (report, signal) => {
       const { files } = await this.files(request);
       const options = { repo_id, token, private: isPrivate, onProgress: report, signal };
+      const { pushToHub } = await import('../export/hub.ts');
       return (await pushToHub(files, options)).url;
     });
   }
@@ -103,6 +106,7 @@ export class Library {
 
   private async files(request: ExportRequest): Promise<{ name: string; files: OutFile[] }> {
     const { dtype, onnx, completions, step } = request;
+    const { runFiles } = await import('../export/run-files.ts');
     const run = await this.runs.read(request.run);
     const info = (await run.info())!;
     const model = await checkpointModel(await run.openCheckpoint(step));

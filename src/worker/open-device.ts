@@ -1,11 +1,7 @@
 /** Which device trains: WebGPU where there is a real GPU, else the CPU, with the reason in a sentence. */
 import { get, set } from 'idb-keyval';
-import * as ort from 'onnxruntime-web';
-import glue from 'onnxruntime-web/ort-wasm-simd-threaded.mjs?url';
-import binary from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url';
-import { CpuDevice } from '../device/cpu/cpu-device.ts';
 import type { Device } from '../device/device.ts';
-import { WebgpuDevice } from '../device/webgpu/webgpu-device.ts';
+import type { WebgpuOptions } from '../device/webgpu/webgpu-device.ts';
 import type { DeviceChoice } from './protocol.ts';
 
 export interface OpenedDevice {
@@ -13,23 +9,24 @@ export interface OpenedDevice {
   readonly notice?: string;
 }
 
-const absolute = (path: string) => new URL(path, globalThis.location.href).href;
-// Its threads load the glue by this address; inside our bundle they would load this whole worker again.
-ort.env.wasm.wasmPaths = { mjs: absolute(glue), wasm: absolute(binary) };
-
 /** Remembers the GEMM variants measured for an adapter. Where storage is denied they are measured again. */
 const remember = {
   get: (key: string) => get<string>(key).catch(() => undefined),
   set: (key: string, value: string) => set(key, value).catch(() => undefined),
 };
 
+// Of the two devices only the one that is used is loaded.
+const openCpu = async () => (await import('./cpu-runtime.ts')).openCpu();
+const openWebgpu = async (options: WebgpuOptions) =>
+  (await import('../device/webgpu/webgpu-device.ts')).WebgpuDevice.create({ remember, ...options });
+
 /** `patience`: milliseconds to wait for an adapter, which may be missing for a moment after the GPU was lost. */
 export async function openDevice(choice: DeviceChoice, patience?: number): Promise<OpenedDevice> {
-  if (choice === 'cpu') return { device: new CpuDevice(), notice: threadNotice() };
-  if (choice === 'webgpu') return { device: await WebgpuDevice.create({ remember, patience }) };
+  if (choice === 'cpu') return { device: await openCpu(), notice: threadNotice() };
+  if (choice === 'webgpu') return { device: await openWebgpu({ patience }) };
 
-  const onCpu = (reason: string) => ({
-    device: new CpuDevice(),
+  const onCpu = async (reason: string) => ({
+    device: await openCpu(),
     notice: [`Training on the CPU: ${reason}`, threadNotice()].filter(Boolean).join(' '),
   });
   if (!navigator.gpu) return onCpu('this browser has no WebGPU.');
@@ -41,7 +38,7 @@ export async function openDevice(choice: DeviceChoice, patience?: number): Promi
     return onCpu(`WebGPU is only emulated in software here (${name}), which is slower.`);
   }
   try {
-    return { device: await WebgpuDevice.create({ adapter, remember }) };
+    return { device: await openWebgpu({ adapter }) };
   } catch (error) {
     return onCpu(`WebGPU could not be started. ${error instanceof Error ? error.message : error}`);
   }

@@ -5,9 +5,7 @@ import { generateExample } from '../data/examples.ts';
 import type { TaskName } from '../data/tasks.ts';
 import { type Device, DeviceLostError } from '../device/device.ts';
 import { UserError } from '../errors.ts';
-import { openModelSource } from '../import/picked-files.ts';
 import { sameOriginUrl } from '../import/same-origin.ts';
-import { PAPOTrainer } from '../index.ts';
 import type { DatasetLike } from '../library.ts';
 import { configToJson } from '../papo/config.ts';
 import type { LiveSettings } from '../papo/trainer.ts';
@@ -18,10 +16,12 @@ import { loadModelFolder, type ModelFiles, type ModelFolder, urlFiles } from '..
 import type { IdbRun } from '../store/idb-run.ts';
 import type { JsonObject } from '../store/json.ts';
 import type { CheckpointInfo, RunInfo } from '../store/run-store.ts';
+import { PAPOTrainer } from '../trainer/page-trainer.ts';
 import { PAPOConfig } from '../trainer/papo-config.ts';
 import { catalogue, check, settingsAsTyped } from './catalogue.ts';
 import { checkpointFolder } from './checkpoint-folder.ts';
 import { Datasets } from './datasets.ts';
+import { Lab } from './lab.ts';
 import { Library } from './library.ts';
 import { openDevice } from './open-device.ts';
 import {
@@ -82,6 +82,7 @@ export class Service implements TrainingService {
     trainer: this.trainer,
     openCheckpoint: async (run, step) => (await this.library.runs.read(run)).openCheckpoint(step),
   }));
+  private readonly lab = new Lab(this.subjects, () => this.folder);
   /** The run that goes on, to its end. */
   private running: Promise<void> = Promise.resolve();
 
@@ -109,7 +110,12 @@ export class Service implements TrainingService {
   ): Promise<Loaded> {
     const first = files[0]?.path ?? 'nothing';
     const name = first.includes('/') ? first.split('/')[0] : first.replace(/\.zip$/i, '');
-    return this.open({ name }, () => openModelSource(files), choice, onProgress);
+    return this.open(
+      { name },
+      async () => (await import('../import/picked-files.ts')).openModelSource(files),
+      choice,
+      onProgress,
+    );
   }
 
   samples(task: string, count: number): GroupView[] {
@@ -265,6 +271,14 @@ export class Service implements TrainingService {
   };
   removeDataset = (id: string) => this.data.remove(id);
 
+  modelFacts: TrainingService['modelFacts'] = () => this.lab.modelFacts();
+  example: TrainingService['example'] = (task, index) => this.lab.example(task, index);
+  picture: TrainingService['picture'] = (file) => this.lab.picture(file);
+  unknownWords: TrainingService['unknownWords'] = (prompt) => this.lab.unknownWords(prompt);
+  maskPicture: TrainingService['maskPicture'] = (subject, image, mask) =>
+    this.lab.maskPicture(subject, image, mask);
+  ask: TrainingService['ask'] = (request) => this.lab.ask(request);
+
   setSandbox(port: MessagePort): void {
     this.sandbox = port;
   }
@@ -288,10 +302,14 @@ export class Service implements TrainingService {
     this.device = this.folder = this.model = undefined;
     this.choice = choice;
     onProgress({ message: 'Looking for a device', fraction: 0 });
-    const { device, notice } = await openDevice(choice);
-    this.device = device;
-    this.timings = await Timings.open(device.label);
-    const folder = await loadModelFolder(watched(await files(), onProgress));
+    // Both at once: the device's code and the model come over the same wire.
+    const opening = openDevice(choice).then(async (opened) => {
+      this.device = opened.device;
+      this.timings = await Timings.open(opened.device.label);
+      return opened;
+    });
+    const loading = files().then((found) => loadModelFolder(watched(found, onProgress)));
+    const [{ device, notice }, folder] = await both(opening, loading);
     onProgress({ message: 'Checking the model', fraction: 0.95 });
     Policy.inspect(folder);
     this.folder = folder;
@@ -408,6 +426,12 @@ export class Service implements TrainingService {
     await checkRewardCode(own);
     return { ...functions, [codeReward]: sandboxedReward(own) };
   }
+}
+
+/** Both results, or the first failure once both have ended: what one of them opened can then be closed. */
+async function both<A, B>(one: Promise<A>, other: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([one, other]);
+  return Promise.all([one, other]);
 }
 
 /** The same files, with word of each as it is read. */
