@@ -6,7 +6,7 @@ import { type RewardFunction, rewardFunction } from '../rewards/rewards.ts';
 import { checkRewardCode, sandboxedReward } from '../rewards/sandbox/client.ts';
 import { openNodeSandbox } from '../rewards/sandbox/node.ts';
 
-/** A name that ends in .js is a file; its code runs in the sandbox, as in the page, so that it behaves the same. */
+/** A name that ends in .js or .ts is a file; its code runs in the sandbox, as in the page, so that it behaves the same. */
 export async function openRewards(
   names: readonly string[],
   timeLimitMs: number,
@@ -14,7 +14,7 @@ export async function openRewards(
   const functions: Record<string, RewardFunction> = {};
   const closers: (() => void | Promise<void>)[] = [];
   for (const given of names) {
-    if (!/\.m?js$/.test(given)) {
+    if (!/\.m?[jt]s$/.test(given)) {
       functions[given] = rewardFunction(given);
       continue;
     }
@@ -23,7 +23,7 @@ export async function openRewards(
     });
     const sandbox = await openNodeSandbox();
     closers.push(() => sandbox.close());
-    const name = basename(given).replace(/\.m?js$/, '');
+    const name = basename(given).replace(/\.m?[jt]s$/, '');
     const own = { port: sandbox.port, code, name, timeLimitMs };
     await checkRewardCode(own);
     functions[name] = sandboxedReward(own);

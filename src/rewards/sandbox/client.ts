@@ -2,6 +2,7 @@
 import { UserError } from '../../errors.ts';
 import { RewardTimeoutError } from '../guard.ts';
 import { Junk, type RewardArgs, type RewardFunction } from '../rewards.ts';
+import { plainJavaScript } from './plain-javascript.ts';
 import {
   READY,
   RESTART,
@@ -14,7 +15,7 @@ import {
 export interface RewardCode {
   /** From `openSandbox` (page) or `openNodeSandbox`; one port serves any number of rewards, one call at a time. */
   readonly port: MessagePort;
-  /** JavaScript that defines `function reward({ prompts, completions, ...columns })`, exported or not. */
+  /** JavaScript or TypeScript that defines `function reward({ prompts, completions, ...columns })`, exported or not. */
   readonly code: string;
   /** For messages. */
   readonly name: string;
@@ -64,9 +65,27 @@ export async function checkRewardCode(options: RewardCode): Promise<void> {
   }
 }
 
+/** Everything that one call of the code came to, for whoever shows it. */
+export async function tryRewardCode(
+  options: RewardCode,
+  args: RewardArgs,
+): Promise<Omit<SandboxReply, 'id'>> {
+  return send(options, JSON.stringify(jsonColumns(args)), args.completions.length);
+}
+
+async function send(
+  { port, code, timeLimitMs = 10_000, memoryLimitBytes = 64 * 1024 ** 2 }: RewardCode,
+  args: string | null,
+  count: number,
+): Promise<Omit<SandboxReply, 'id'>> {
+  const plain = await plainJavaScript(code);
+  if ('failure' in plain) return { logs: [], failure: plain.failure };
+  return Client.of(port).call({ code: plain.code, args, count, timeLimitMs, memoryLimitBytes });
+}
+
 async function call(options: RewardCode, args: string | null, count: number): Promise<SandboxValue[]> {
-  const { port, code, name, timeLimitMs = 10_000, memoryLimitBytes = 64 * 1024 ** 2, onLog } = options;
-  const reply = await Client.of(port).call({ code, args, count, timeLimitMs, memoryLimitBytes });
+  const { name, onLog } = options;
+  const reply = await send(options, args, count);
   if (reply.logs.length) onLog?.(reply.logs);
   if (reply.failure) throw errorOf(name, reply.failure);
   const { values } = reply;
