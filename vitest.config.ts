@@ -54,6 +54,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['tests/e2e/**/*.test.ts'],
+          globalSetup: 'tests/e2e/build-once.ts',
           environment: 'node',
           testTimeout: 240_000,
           hookTimeout: 120_000,

@@ -19,7 +19,7 @@ let directory: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'papo-failures-'));
   await writeTinyZip(join(directory, 'tiny.zip'));
-  served = await serve(['tests/e2e/worker-page/index.html']);
+  served = await serve('harness');
   browser = await launchChromium('--enable-unsafe-webgpu');
 });
 afterAll(async () => {

@@ -38,7 +38,7 @@ let context: BrowserContext;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'papo-kill-'));
   await writeTinyZip(join(directory, 'tiny.zip'));
-  served = await serve(['tests/e2e/worker-page/index.html']);
+  served = await serve('harness');
   context = await launch();
 });
 afterAll(async () => {

@@ -10,7 +10,7 @@ let served: Served;
 let browser: Browser;
 
 beforeAll(async () => {
-  served = await serve(['tests/e2e/sandbox/index.html']);
+  served = await serve('harness');
   browser = await launchChromium();
 });
 afterAll(async () => {

@@ -11,7 +11,7 @@ let served: Served;
 let browser: Browser;
 
 beforeAll(async () => {
-  served = await serve(['tests/e2e/worker-page/index.html']);
+  served = await serve('harness');
   browser = await launchChromium();
 });
 afterAll(async () => {

@@ -9,7 +9,7 @@ let served: Served;
 let browser: Browser;
 
 beforeAll(async () => {
-  served = await serve(['index.html']);
+  served = await serve('site');
   browser = await launchChromium();
 });
 afterAll(async () => {

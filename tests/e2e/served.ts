@@ -1,12 +1,11 @@
-/** The built page and a test page beside it, behind Vite's preview or behind a server that sends no header of its own. */
+/** The built page, or the tests' own pages, behind Vite's preview and behind a server that sends no header of its own. */
 import { createReadStream, existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { type Browser, chromium } from 'playwright';
-import { build, preview } from 'vite';
+import { preview } from 'vite';
+import { inject } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
 const types: Record<string, string> = {
@@ -40,14 +39,8 @@ export interface Served {
   close(): Promise<void>;
 }
 
-export async function serve(pages: readonly string[]): Promise<Served> {
-  const outDir = await mkdtemp(join(tmpdir(), 'papo-web-site-'));
-  const input = pages.map((page) => join(root, page));
-  await build({
-    root,
-    logLevel: 'warn',
-    build: { outDir, emptyOutDir: true, rolldownOptions: { input } },
-  });
+export async function serve(what: 'site' | 'harness'): Promise<Served> {
+  const outDir = inject(what);
   const server = await preview({ root, logLevel: 'warn', build: { outDir }, preview: { port: 0 } });
   const arrived: string[] = [];
   const plain = createServer((request, response) => {
@@ -70,7 +63,6 @@ export async function serve(pages: readonly string[]): Promise<Served> {
       await server.close();
       plain.closeAllConnections();
       await new Promise((resolve) => plain.close(resolve));
-      await rm(outDir, { recursive: true, force: true });
     },
   };
 }

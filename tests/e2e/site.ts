@@ -1,6 +1,4 @@
 /** The built page on a server, and a Chromium to look at it. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   type Browser,
@@ -9,7 +7,8 @@ import {
   chromium,
   type Page,
 } from 'playwright';
-import { build, preview } from 'vite';
+import { preview } from 'vite';
+import { inject } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
 // WebGPU through SwiftShader, and no traffic of the browser's own.
@@ -38,8 +37,7 @@ export interface Site {
 }
 
 export async function serveSite(): Promise<Site> {
-  const outDir = await mkdtemp(join(tmpdir(), 'papo-web-site-'));
-  await build({ root, logLevel: 'warn', build: { outDir, emptyOutDir: true } });
+  const outDir = inject('site');
   const server = await preview({ root, logLevel: 'warn', build: { outDir }, preview: { port: 0 } });
   const url = server.resolvedUrls!.local[0];
   const browser: Browser = await chromium.launch({
@@ -72,7 +70,6 @@ export async function serveSite(): Promise<Site> {
     async close() {
       await browser.close();
       await server.close();
-      await rm(outDir, { recursive: true, force: true });
     },
   };
 }

@@ -1,0 +1,29 @@
+/** Before the first test of the page: the product and the tests' own pages, built once for all of them. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'vite';
+import type { TestProject } from 'vitest/node';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The folder of the built product. */
+    site: string;
+    /** The folder of the tests' own pages. */
+    harness: string;
+  }
+}
+
+const root = join(import.meta.dirname, '../..');
+const pages = ['worker-page', 'sandbox'].map((page) => join(import.meta.dirname, page, 'index.html'));
+
+export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), 'papo-web-built-'));
+  const [site, harness] = [join(folder, 'site'), join(folder, 'harness')];
+  const quiet = { root, logLevel: 'error' } as const;
+  await build({ ...quiet, build: { outDir: site, emptyOutDir: true } });
+  await build({ ...quiet, build: { outDir: harness, emptyOutDir: true, rolldownOptions: { input: pages } } });
+  provide('site', site);
+  provide('harness', harness);
+  return () => rm(folder, { recursive: true, force: true });
+}
