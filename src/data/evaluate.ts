@@ -1,9 +1,11 @@
 // Held-out accuracy of sampled completions, with the errors told apart where the picture's content is known.
 
 import { Purpose, uniform } from '../papo/random.ts';
+import type { PolicyPrompt } from '../policy/layout.ts';
 import type { Completions, Policy } from '../policy/policy.ts';
 import { boxedAnswer } from './completion.ts';
 import type { Dataset, Row } from './dataset.ts';
+import type { Diagnosis } from './diagnose.ts';
 import type { RasterImage } from './raster.ts';
 
 export interface EvaluationOptions {
@@ -16,15 +18,21 @@ export interface EvaluationOptions {
   readonly samples?: number;
   readonly temperature?: number;
   readonly greedy?: boolean;
-  /** What the policy sees instead of the image (masked, blank). */
-  readonly view?: (image: RasterImage, index: number) => RasterImage;
+  /** What the policy sees instead of the image (masked, blank): an image, or normalised pixels. */
+  readonly view?: (image: RasterImage, index: number) => Seen | Promise<Seen>;
   /** Examples answered so far; may wait, so that messages come through. */
   readonly onProgress?: (done: number, total: number) => Promise<void> | void;
 }
 
+type Seen = RasterImage | Float32Array;
+
 export interface Evaluation {
   readonly rows: readonly Row[];
   readonly completions: Completions;
+  /** Of each completion; null where its row has no answer. */
+  readonly correct: readonly (boolean | null)[];
+  /** The first failing of each completion, null where there is none; undefined where nobody can tell. */
+  readonly errors?: readonly Diagnosis['error'][];
   /** Of the rows that have an answer; NaN where none has. */
   readonly accuracy: number;
   /** Standard error over examples. */
@@ -45,7 +53,14 @@ export async function evaluate(policy: Policy, options: EvaluationOptions): Prom
   const { seed, samples = 1, temperature = 1, view, dataset, onProgress } = options;
   const count = Math.min(options.examples, dataset.size);
   const rows = await Promise.all(Array.from({ length: count }, (_, i) => dataset.row(i)));
-  const prompts = rows.map((row, i) => policy.prompt(row.prompt, view ? view(row.image, i) : row.image));
+  const prompts: PolicyPrompt[] = [];
+  for (const [i, { prompt, image }] of rows.entries()) {
+    const seen = view ? await view(image, i) : image;
+    prompts.push({
+      ids: policy.text.buildPrompt(prompt),
+      pixelValues: seen instanceof Float32Array ? seen : policy.pixels(seen),
+    });
+  }
   const completions = await policy.generate(prompts, {
     group: samples,
     maxTokens: options.maxTokens,
@@ -55,21 +70,23 @@ export async function evaluate(policy: Policy, options: EvaluationOptions): Prom
     topP: 1,
     minP: 0,
     uniform: (t, n) => uniform(seed, Purpose.evaluation, t, n),
-    promptsPerRun: Math.min(evaluationPromptsPerRun, count),
+    // As many completions a run with several samples as with one.
+    promptsPerRun: Math.min(Math.max(1, Math.floor(evaluationPromptsPerRun / samples)), count),
     onProgress,
   });
   const diagnoses = completions.texts.map((text, n) => rows[Math.floor(n / samples)].diagnose?.(text));
   const found = diagnoses.flatMap((d) => d ?? []);
   const share = (test: (d: (typeof found)[number]) => boolean) =>
     found.length === diagnoses.length ? found.filter(test).length / found.length : undefined;
-  const isCorrect = (n: number, row: Row) =>
-    diagnoses[n]?.correct ??
-    (boxedAnswer(completions.texts[n]) ?? completions.texts[n].trim()) === row.answer;
+  const correct = completions.texts.map((text, n) => {
+    const { answer } = rows[Math.floor(n / samples)];
+    return answer === null ? null : (diagnoses[n]?.correct ?? (boxedAnswer(text) ?? text.trim()) === answer);
+  });
   /** Rows with an answer, each with its share of right completions. */
   const scored = rows.flatMap((row, i) => {
     if (row.answer === null) return [];
     let right = 0;
-    for (let k = 0; k < samples; k++) if (isCorrect(i * samples + k, row)) right++;
+    for (let k = 0; k < samples; k++) if (correct[i * samples + k]) right++;
     return { row, mean: right / samples };
   });
   const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
@@ -86,6 +103,8 @@ export async function evaluate(policy: Policy, options: EvaluationOptions): Prom
   return {
     rows,
     completions,
+    correct,
+    ...(found.length === diagnoses.length && { errors: found.map(({ error }) => error) }),
     accuracy,
     accuracyError: Math.sqrt(variance / scored.length),
     perceptionErrors: share((d) => d.error === 'perception'),
