@@ -9,6 +9,7 @@ import type {
   LogRow,
   RolloutInfo,
   RunInfo,
+  RunLabels,
   RunReader,
   RunStore,
   StoredCheckpoint,
@@ -102,6 +103,10 @@ export async function readRollouts(store: IDBObjectStore, id: string): Promise<R
   return sizes.map((bytes, i) => ({ step: (keys[i] as [string, string, number])[2], bytes }));
 }
 
+/** A run's info with what a person says of it. */
+export const labelled = (info: RunInfo, labels: RunLabels | undefined): RunInfo =>
+  labels === undefined ? info : { ...info, name: labels.name ?? info.name, labels };
+
 export class IdbRun extends IdbRunReader implements RunStore {
   private isClosed = false;
 
@@ -115,7 +120,16 @@ export class IdbRun extends IdbRunReader implements RunStore {
   }
 
   async writeInfo(info: RunInfo): Promise<void> {
-    await this.write(0, 'relaxed', (store) => store.put(info, ['run', this.id]));
+    await this.write(0, 'relaxed', (store, abort) => {
+      const before = store.get(['run', this.id]);
+      before.onsuccess = () => {
+        try {
+          store.put(labelled(info, (before.result as RunInfo | undefined)?.labels), ['run', this.id]);
+        } catch (error) {
+          abort(error as Error);
+        }
+      };
+    });
   }
 
   async appendLog(rows: readonly LogRow[]): Promise<void> {

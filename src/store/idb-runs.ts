@@ -1,11 +1,11 @@
 /** The runs of a browser, in IndexedDB: listed, opened by one writer each, read by anybody, swept of what crashes left. */
 import { createStore, promisifyRequest, type UseStore } from 'idb-keyval';
 import { UserError } from '../errors.ts';
-import { IdbRun, IdbRunReader, readCheckpoints, readRollouts } from './idb-run.ts';
+import { IdbRun, IdbRunReader, labelled, readCheckpoints, readRollouts } from './idb-run.ts';
 import { type CommitRecord, keysOf, type RecordKind, transact, writeFailure } from './idb-runs-db.ts';
 import { randomId } from './random-id.ts';
 import { heldLocks, takeLock } from './run-locks.ts';
-import type { CheckpointInfo, RunInfo, RunReader } from './run-store.ts';
+import type { CheckpointInfo, RunInfo, RunLabels, RunReader } from './run-store.ts';
 
 export interface ListedRun {
   readonly id: string;
@@ -37,7 +37,7 @@ export class IdbRuns {
     private readonly database: string,
   ) {}
 
-  /** Newest first. */
+  /** Newest first, without those that were deleted and can still be brought back. */
   async list(): Promise<ListedRun[]> {
     const [runs, held] = await Promise.all([
       this.withStore('readonly', async (store) => {
@@ -57,6 +57,7 @@ export class IdbRuns {
       heldLocks(),
     ]);
     return runs
+      .filter(({ info }) => !info.labels?.deletedAt)
       .map(({ rollouts, ...run }) => ({
         ...run,
         bytes: [...run.checkpoints, ...rollouts].reduce((sum, { bytes }) => sum + bytes, 0),
@@ -100,34 +101,39 @@ export class IdbRuns {
     return new IdbRunReader(this.withStore, id, whereOf(name));
   }
 
-  /** Changes parts of a run's info, such as its name. Throws a UserError where the run is gone, or open elsewhere. */
-  async update(id: string, change: Partial<RunInfo>): Promise<void> {
-    await this.alone(id, 'be changed', async () => {
-      try {
-        await transact(this.withStore, 'relaxed', (store) => {
-          const info = store.get(['run', id]);
-          info.onsuccess = () => {
-            if (info.result) store.put({ ...(info.result as RunInfo), ...change }, ['run', id]);
-          };
-        });
-      } catch (error) {
-        throw await writeFailure(error, 0, this.database);
-      }
-    });
+  /** Changes what a person says of a run, whoever writes the run meanwhile. Throws a UserError where it is gone. */
+  async label(id: string, change: RunLabels): Promise<void> {
+    await this.infoOf(id);
+    try {
+      await transact(this.withStore, 'relaxed', (store) => {
+        const found = store.get(['run', id]);
+        found.onsuccess = () => {
+          const info = found.result as RunInfo | undefined;
+          if (info) store.put(labelled(info, { ...info.labels, ...change }), ['run', id]);
+        };
+      });
+    } catch (error) {
+      throw await writeFailure(error, 0, this.database);
+    }
   }
 
   /** Deletes a run with all it has, at once. Throws a UserError where it is open, here or elsewhere. */
   async delete(id: string): Promise<void> {
     const { name } = await this.infoOf(id);
     if (this.opened.has(id)) throw new UserError(`The run "${name}" is open: close it before it is deleted.`);
-    await this.alone(id, 'be deleted', () =>
-      transact(this.withStore, 'strict', (store) => {
-        for (const kind of kinds) store.delete(keysOf(kind, id));
-      }),
-    );
+    const run = await this.lock(id, name);
+    if (!run)
+      throw new UserError(
+        `The run "${name}" is open in another tab: it cannot be deleted until it is closed there.`,
+      );
+    try {
+      await this.erase(id);
+    } finally {
+      await run.close();
+    }
   }
 
-  /** Removes what unfinished saves left in runs that nobody writes, and what belongs to no run. */
+  /** Removes deleted runs, what unfinished saves left in runs that nobody writes, and what belongs to no run. */
   async sweep(): Promise<void> {
     const ids = new Set<string>();
     for (const kind of kinds) {
@@ -141,11 +147,19 @@ export class IdbRuns {
       // In use: its writer sweeps when it is opened.
       if (!run) continue;
       try {
-        await this.sweepRun(id);
+        const deletedAt = (await run.info())?.labels?.deletedAt;
+        if (deletedAt && Date.now() - deletedAt > undoMs) await this.erase(id);
+        else await this.sweepRun(id);
       } finally {
         await run.close();
       }
     }
+  }
+
+  private erase(id: string): Promise<void> {
+    return transact(this.withStore, 'strict', (store) => {
+      for (const kind of kinds) store.delete(keysOf(kind, id));
+    });
   }
 
   private sweepRun(id: string): Promise<void> {
@@ -185,22 +199,10 @@ export class IdbRuns {
       await release();
     });
   }
-
-  /** Runs `work` while nobody else writes the run. */
-  private async alone(id: string, what: string, work: () => Promise<unknown>): Promise<void> {
-    const { name } = await this.infoOf(id);
-    const run = this.opened.has(id) ? undefined : await this.lock(id, name);
-    if (run === null)
-      throw new UserError(
-        `The run "${name}" is open in another tab: it cannot ${what} until it is closed there.`,
-      );
-    try {
-      await work();
-    } finally {
-      await run?.close();
-    }
-  }
 }
+
+/** So long a run that was deleted can be brought back, at least, in the tab that deleted it. */
+const undoMs = 20_000;
 
 const kinds: readonly RecordKind[] = ['run', 'log', 'commit', 'payload', 'rollout', 'rollout-bytes'];
 

@@ -58,6 +58,17 @@ export interface RunInfo {
   readonly step: number;
   readonly bestStep: number | null;
   readonly bestMetric: number | null;
+  readonly labels?: RunLabels;
+}
+
+/** What a person says of a run. The store keeps it when the run's owner writes the rest anew. */
+export interface RunLabels {
+  /** In place of the name that the run began with. */
+  readonly name?: string;
+  readonly notes?: string;
+  readonly isStarred?: boolean;
+  /** When it was deleted: it is hidden, and can be brought back for a while. null = brought back. */
+  readonly deletedAt?: number | null;
 }
 
 /** One sampled completion, as TRL's completions table has it. */

@@ -300,7 +300,6 @@ describe('IndexedDB: several runs', () => {
       /"count shapes" is open in another tab.*only be read/,
     );
     await expect(elsewhere.delete(run.id)).rejects.toThrow(/open in another tab/);
-    await expect(elsewhere.update(run.id, { name: 'x' })).rejects.toThrow(/open in another tab/);
     expect((await elsewhere.list())[0].isOpenElsewhere).toBe(true);
     const view = await elsewhere.read(run.id);
     await expectCheckpoint(view, awkwardCheckpoint(2));
@@ -312,15 +311,46 @@ describe('IndexedDB: several runs', () => {
     await opened.close();
   });
 
-  test('are renamed and deleted, and nothing of a deleted one is left', async () => {
+  test('keep what a person says of them, whoever writes them', async () => {
+    const runs = openRuns();
+    const run = await runs.create(runInfo);
+    const elsewhere = openRuns();
+    await elsewhere.label(run.id, { name: 'renamed while open', notes: 'first try' });
+    await run.writeInfo({ ...runInfo, step: 7 });
+    await runs.label(run.id, { isStarred: true });
+    const [listed] = await openRuns().list();
+    expect(listed.info).toEqual({
+      ...runInfo,
+      step: 7,
+      name: 'renamed while open',
+      labels: { name: 'renamed while open', notes: 'first try', isStarred: true },
+    });
+    await expect(runs.label('nobody', { notes: '' })).rejects.toThrow(/deleted/);
+    await run.close();
+  });
+
+  test('can be brought back for a while after they were deleted, and are swept then', async () => {
+    const runs = openRuns();
+    const run = await runs.create(runInfo);
+    await run.saveCheckpoint(checkpoint(1, 1));
+    await run.close();
+    await runs.label(run.id, { deletedAt: Date.now() });
+    expect(await runs.list()).toEqual([]);
+    await openRuns().sweep();
+    await runs.label(run.id, { deletedAt: null });
+    expect((await runs.list()).map(({ id }) => id)).toEqual([run.id]);
+    await runs.label(run.id, { deletedAt: Date.now() - 60_000 });
+    await openRuns().sweep();
+    expect((await keys(raw())).filter((key) => (key as string[])[1] === run.id)).toEqual([]);
+  });
+
+  test('are deleted, and nothing of a deleted one is left', async () => {
     const runs = openRuns();
     const [one, two] = [await runs.create(runInfo), await runs.create(runInfo)];
     for (const run of [one, two]) {
       await run.saveCheckpoint(checkpoint(1, 1));
       await run.appendLog([{ step: 1, kind: 'step', metrics: {}, completions: [] }]);
     }
-    await runs.update(one.id, { name: 'open and renamed' });
-    expect((await one.info())?.name).toBe('open and renamed');
     await expect(runs.delete(one.id)).rejects.toThrow(/is open/);
     await one.close();
     await runs.delete(one.id);
