@@ -2,7 +2,7 @@
 import { parseCompletion } from './completion.ts';
 import type { Example } from './examples.ts';
 import { kinds, type Perception } from './tasks.ts';
-import { matchingCells, type Scene } from './world.ts';
+import { matchingCells, type Scene, thingAt } from './world.ts';
 
 export interface Diagnosis {
   format_ok: boolean;
@@ -19,13 +19,11 @@ export interface Diagnosis {
 export function holds(perception: Perception, scene: Scene): boolean {
   switch (perception.type) {
     case 'shape':
-      return scene.cells[perception.cell]?.shape === perception.shape;
+      return thingAt(scene, perception.cell)?.shape === perception.shape;
     case 'color':
-      return scene.cells[perception.cell]?.color === perception.color;
-    case 'place': {
-      const item = scene.cells[perception.cell];
-      return item?.color === perception.color && item.shape === perception.shape;
-    }
+      return thingAt(scene, perception.cell)?.color === perception.color;
+    case 'place':
+      return matchingCells(scene, perception.color, perception.shape).includes(perception.cell);
     case 'bar':
       return scene.bars[perception.bar]?.value === perception.value;
     case 'cells': {

@@ -14,7 +14,7 @@ import {
   taskKinds,
   tasks,
 } from './tasks.ts';
-import { drawChart, drawGrid, type Scene, sceneKey } from './world.ts';
+import { drawChart, drawEmojiGrid, drawGrid, type Scene, sceneKey } from './world.ts';
 
 export type Split = 'train' | 'test';
 
@@ -43,6 +43,8 @@ export interface Example {
   scene: Scene;
   question: Question;
 }
+
+const drawScene = { grid: drawGrid, chart: drawChart, emoji: drawEmojiGrid } as const;
 
 export const hintShares = { surely: 0.15, maybe: 0.35 } as const;
 export const hintRight = { surely: 0.7, maybe: 0.3 } as const;
@@ -92,7 +94,7 @@ export function generateExample(
   const kind = taskKinds[random.weighted(weights)];
   const spec = kinds[kind];
   for (;;) {
-    const scene = spec.scene === 'chart' ? drawChart(random) : drawGrid(random);
+    const scene = drawScene[spec.scene](random);
     if (splitOf(scene) !== split) continue;
     const question = spec.ask(random, scene);
     if (!question) continue;

@@ -1,13 +1,14 @@
 // Draws a scene: 64 × 64 pixels, a cell is 16 × 16, so that one image token of papo-nano (8-pixel patches,
 // pixel shuffle 2) is one cell.
+import { drawEmoji } from './emoji.ts';
 import { createImage, EIGHTHS, fillRect, fillShape, outlines, type RasterImage, type Rgb } from './raster.ts';
-import { barCount, type Color, cellCount, gridSize, type Scene } from './world.ts';
+import { barCount, type Color, cellCount, gridSize, type Scene, thingAt } from './world.ts';
 
 export const imageSize = 64;
 export const cellSize = imageSize / gridSize;
 const barUnit = 8;
 
-const palette: Record<Color, Rgb> = {
+export const palette: Record<Color, Rgb> = {
   red: [226, 48, 52],
   blue: [42, 98, 236],
   green: [34, 168, 76],
@@ -36,10 +37,16 @@ export function renderScene(scene: Scene): RasterImage {
     fillRect(image, 0, at, imageSize, at + 1, line);
     if (!chart) fillRect(image, at, 0, at + 1, imageSize, line);
   }
+  const center = (i: number, { dx, dy }: { dx: number; dy: number }) => ({
+    cx: ((i % gridSize) * cellSize + cellSize / 2 + dx) * EIGHTHS,
+    cy: (Math.floor(i / gridSize) * cellSize + cellSize / 2 + dy) * EIGHTHS,
+  });
+  scene.emoji?.forEach((item, i) => {
+    if (item) drawEmoji(image, item.emoji, { ...item, ...center(i, item) });
+  });
   scene.cells.forEach((item, i) => {
     if (!item) return;
-    const cx = ((i % gridSize) * cellSize + cellSize / 2 + item.dx) * EIGHTHS;
-    const cy = (Math.floor(i / gridSize) * cellSize + cellSize / 2 + item.dy) * EIGHTHS;
+    const { cx, cy } = center(i, item);
     fillShape(image, cx, cy, item.half + 4, shaded(item.color, item.shade), outlines[item.shape](item.half));
   });
   scene.bars.forEach((bar, i) => {
@@ -60,10 +67,13 @@ export interface CellContent {
  * What each of the 16 cells shows, in words of the vocabulary: targets for a loss on the image tokens.
  * In a bar chart the cell where a bar ends says its value, the cells below it say `bar`.
  */
-export function expectedCellContents(example: { scene: Scene }): CellContent[] {
-  const { cells, bars } = example.scene;
+export function expectedCellContents({ scene }: { scene: Scene }): CellContent[] {
+  const { cells, bars } = scene;
   if (bars.length === 0)
-    return cells.map((item) => ({ color: item?.color ?? null, shape: item?.shape ?? null }));
+    return cells.map((_, i) => {
+      const thing = thingAt(scene, i);
+      return { color: thing?.color ?? null, shape: thing?.shape ?? null };
+    });
   const contents = Array.from({ length: cellCount }, (): CellContent => ({ color: null, shape: null }));
   for (let b = 0; b < barCount; b++) {
     const topRow = gridSize - Math.ceil((bars[b].value * barUnit) / cellSize);

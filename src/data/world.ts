@@ -1,6 +1,7 @@
-// The world the questions are about: sixteen cells named @1 … @16 that hold coloured shapes, or four bars.
+// The world the questions are about: sixteen cells named @1 … @16 that hold coloured shapes or emoji, or four bars.
 // What is common in it and what is rare is fixed here: that is the prior a model can guess from without looking.
 import type { RandomStream } from '../papo/random.ts';
+import { emojiByColor, turnCount } from './emoji.ts';
 
 /** A shape's value is its place in this list, counted from 1. */
 export const shapes = ['square', 'circle', 'triangle', 'diamond', 'cross'] as const;
@@ -38,6 +39,17 @@ export interface Item {
   shade: number;
 }
 
+/** An emoji in a cell, `size` pixels wide, turned by the angle of this number. */
+export interface EmojiItem {
+  emoji: string;
+  color: Color;
+  dx: number;
+  dy: number;
+  size: number;
+  turn: number;
+  shade: number;
+}
+
 /** A bar: `value` 1 … 8; `trim` shortens the drawn top by −1 … 1 pixels, `width` is in pixels. */
 export interface Bar {
   value: number;
@@ -48,9 +60,11 @@ export interface Bar {
 }
 
 export interface Scene {
-  /** Sixteen cells, row by row: @1 is cells[0]. Empty of items when the scene is a bar chart. */
+  /** Sixteen cells, row by row: @1 is cells[0]. Empty of items when the scene is a bar chart or has emoji. */
   cells: readonly (Item | null)[];
   bars: readonly Bar[];
+  /** Sixteen cells too, where they hold emoji. */
+  emoji?: readonly (EmojiItem | null)[];
   dark: boolean;
   /** Background level added to the light or dark base, −8 … 8. */
   tone: number;
@@ -81,17 +95,41 @@ function drawItem(random: RandomStream): Item {
   };
 }
 
-/** Five to ten items in the grid; the inner cells fill first, as their prior says. */
-export function drawGrid(random: RandomStream): Scene {
-  const cells: (Item | null)[] = new Array(cellCount).fill(null);
+function drawEmojiItem(random: RandomStream): EmojiItem {
+  const color = colors[random.weighted(priors.color)];
+  return {
+    emoji: random.pick(emojiByColor[color]),
+    color,
+    dx: random.int(3) - 1,
+    dy: random.int(3) - 1,
+    size: 13 + random.int(3),
+    turn: random.int(turnCount),
+    shade: 226 + random.int(31),
+  };
+}
+
+/** Five to ten cells hold something; the inner cells fill first, as their prior says. */
+function fillCells<T>(random: RandomStream, draw: (random: RandomStream) => T): (T | null)[] {
+  const cells: (T | null)[] = new Array(cellCount).fill(null);
   const weights: number[] = [...priors.cell];
   const filled = 5 + random.int(6);
   for (let n = 0; n < filled; n++) {
     const at = random.weighted(weights);
     weights[at] = 0;
-    cells[at] = drawItem(random);
+    cells[at] = draw(random);
   }
-  return { cells, bars: [], dark: random.int(2) === 1, tone: random.int(17) - 8 };
+  return cells;
+}
+
+const drawGround = (random: RandomStream) => ({ dark: random.int(2) === 1, tone: random.int(17) - 8 });
+
+export function drawGrid(random: RandomStream): Scene {
+  return { cells: fillCells(random, drawItem), bars: [], ...drawGround(random) };
+}
+
+export function drawEmojiGrid(random: RandomStream): Scene {
+  const emoji = fillCells(random, drawEmojiItem);
+  return { cells: new Array(cellCount).fill(null), bars: [], emoji, ...drawGround(random) };
 }
 
 /** Four bars of four different colours. */
@@ -104,26 +142,29 @@ export function drawChart(random: RandomStream): Scene {
     width: 9 + random.int(3),
     shade: 226 + random.int(31),
   }));
-  return {
-    cells: new Array(cellCount).fill(null),
-    bars,
-    dark: random.int(2) === 1,
-    tone: random.int(17) - 8,
-  };
+  return { cells: new Array(cellCount).fill(null), bars, ...drawGround(random) };
 }
 
 /** What the scene says, without how it is drawn: the split into train and test depends on this alone. */
 export function sceneKey(scene: Scene): string {
   if (scene.bars.length > 0) return `bars ${scene.bars.map((bar) => bar.value).join(' ')}`;
+  if (scene.emoji) return scene.emoji.map((item) => item?.emoji ?? '-').join(',');
   return scene.cells.map((item) => (item ? `${item.color} ${item.shape}` : '-')).join(',');
+}
+
+/** What stands in a cell, by its words: an emoji has a colour alone. */
+export function thingAt(scene: Scene, cell: number): { color: Color; shape: Shape | null } | null {
+  const emoji = scene.emoji?.[cell];
+  return emoji ? { color: emoji.color, shape: null } : (scene.cells[cell] ?? null);
 }
 
 /** The cells that hold what is described; null stands for any. */
 export function matchingCells(scene: Scene, color: Color | null, shape: Shape | null): number[] {
   const found: number[] = [];
-  scene.cells.forEach((item, i) => {
-    if (item && (color === null || item.color === color) && (shape === null || item.shape === shape))
+  for (let i = 0; i < cellCount; i++) {
+    const thing = thingAt(scene, i);
+    if (thing && (color === null || thing.color === color) && (shape === null || thing.shape === shape))
       found.push(i);
-  });
+  }
   return found;
 }
