@@ -1,4 +1,7 @@
 /** What page and worker say to each other: types and one list, so that the page carries none of the trainer's code. */
+import type { EvaluationService } from './evaluation-protocol.ts';
+import type { LabService } from './lab-protocol.ts';
+import type { RewardService } from './reward-protocol.ts';
 
 export const DEVICE_CHOICES = ['auto', 'webgpu', 'cpu'] as const;
 export type DeviceChoice = (typeof DEVICE_CHOICES)[number];
@@ -10,8 +13,12 @@ export interface SettingInfo {
   /** What a value must be, in words. */
   readonly range: string;
   readonly group: string;
+  /** What the paper found about it, and where it says so. */
+  readonly finding?: { readonly says: string; readonly source: string };
   /** The values there are, where they can be counted. */
   readonly options?: readonly string[];
+  /** It is true or false. */
+  readonly isFlag: boolean;
 }
 
 /** What there is to choose from. Values are texts as a person types them. */
@@ -37,6 +44,21 @@ export interface RunRequest {
   readonly settings: Readonly<Record<string, string>>;
 }
 
+/** null = there was none. `reward_code` comes whole. */
+export interface RunChange {
+  readonly name: string;
+  readonly before: string | null;
+  readonly after: string | null;
+}
+
+/** What a visitor says of a run; `deletedAt` hides it, and null brings it back. */
+export interface RunLabels {
+  readonly name?: string;
+  readonly notes?: string;
+  readonly isStarred?: boolean;
+  readonly deletedAt?: number | null;
+}
+
 /** A run that is kept in this browser. */
 export interface RunSummary {
   readonly id: string;
@@ -48,6 +70,12 @@ export interface RunSummary {
   readonly bestMetric: number | null;
   /** Steps of its checkpoints, oldest first. */
   readonly checkpoints: readonly number[];
+  /** The bytes of each. */
+  readonly checkpointBytes: readonly number[];
+  readonly notes: string;
+  readonly isStarred: boolean;
+  /** In what it was set up differently from the run before it; null where there is none before it. */
+  readonly changes: readonly RunChange[] | null;
   readonly bestStep: number | null;
   /** Bytes in storage. */
   readonly bytes: number;
@@ -171,6 +199,8 @@ export interface LoadProgress {
 
 export interface Loaded {
   readonly model: string;
+  /** The user gave its files; else it is the page's. */
+  readonly isOwn: boolean;
   readonly parameters: number;
   readonly device: { readonly kind: 'webgpu' | 'cpu' | 'reference'; readonly label: string };
   /** Why the device is not the one that one might expect. */
@@ -188,8 +218,13 @@ export interface TokenView {
   readonly text: string;
   /** KL[π‖π_mask] of this token, nats; null where the masked view was not computed. */
   readonly kl: number | null;
-  /** 1 − exp(−kl): how strongly the page tints the token, from 0 to 1. */
-  readonly tint: number;
+  /** π(token | image), and the same for the masked image; null where the update did not compute it. */
+  readonly probability: number | null;
+  readonly maskedProbability: number | null;
+  /** H[π], nats. */
+  readonly entropy: number | null;
+  /** π / π_old: what the policy's clip looks at. */
+  readonly ratio: number | null;
 }
 
 export interface CompletionView {
@@ -214,6 +249,16 @@ export interface GroupView {
   readonly image: ImageView;
   readonly masked?: ImageView;
   readonly completions: readonly CompletionView[];
+  /** Mean KL[π‖π_mask] of its tokens, nats; null where the masked view was not computed. */
+  readonly meanKl?: number | null;
+}
+
+/** The steps of a run whose rollouts are there. */
+export interface RolloutSteps {
+  /** Oldest first. */
+  readonly steps: readonly number[];
+  /** Of older steps every one (1), every second (2), every fourth, … is kept. */
+  readonly stride: number;
 }
 
 /** Held-out questions answered once each by the policy as it is. */
@@ -235,6 +280,8 @@ export interface Progress {
   readonly tokensPerSecond: number | null;
   /** Seconds to the end, the evaluations still to come included. */
   readonly secondsLeft: number | null;
+  /** Bytes that the run holds on the device, as planned before it began; null where that is not known yet. */
+  readonly memory: number | null;
 }
 
 export type RunState = 'running' | 'paused' | 'stopped' | 'finished' | 'failed';
@@ -268,7 +315,9 @@ export type RunEvent =
       readonly type: 'step';
       readonly step: number;
       readonly metrics: Readonly<Record<string, number>>;
+      /** The first of the step's prompts with their completions; `rollout` gives all. */
       readonly groups: readonly GroupView[];
+      readonly promptCount: number;
       readonly progress: Progress;
     };
 
@@ -282,7 +331,7 @@ export const LIVE_SETTINGS = [
 ] as const;
 
 /** The worker's side, reached through comlink. */
-export interface TrainingService {
+export interface TrainingService extends EvaluationService, LabService, RewardService {
   catalogue(): Catalogue;
   validate(request: RunRequest): Validation;
   /** Loads the model folder at `url`, of the page's own origin, onto a device. An earlier model and its run are given up. */
@@ -320,7 +369,15 @@ export interface TrainingService {
   /** The runs that are kept, newest first. */
   runs(): Promise<RunSummary[]>;
   history(id: string): Promise<{ rows: HistoryRow[]; heldOut: HeldOut[] }>;
-  renameRun(id: string, name: string): Promise<void>;
+  /** `run`: null for the run at hand where it is not kept; only its last step is there then. */
+  rolloutSteps(run: string | null): Promise<RolloutSteps>;
+  /** All prompts of a step with their completions. Throws where they cannot be shown any more. */
+  rollout(run: string | null, step: number): Promise<GroupView[]>;
+  /** Also of a run that trains, here or in another tab. */
+  labelRun(id: string, labels: RunLabels): Promise<void>;
+  /** What a run was begun with. */
+  runRequest(id: string): Promise<RunRequest>;
+  /** For good. One that is hidden for a while is deleted at the next visit if nobody does it before. */
   deleteRun(id: string): Promise<void>;
   storage(): Promise<StorageView>;
   /** A checkpoint as a zip; the file lies on the disk, not in memory, where the browser can do that. */

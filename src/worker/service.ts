@@ -18,9 +18,11 @@ import type { JsonObject } from '../store/json.ts';
 import type { CheckpointInfo, RunInfo } from '../store/run-store.ts';
 import { PAPOTrainer } from '../trainer/page-trainer.ts';
 import { PAPOConfig } from '../trainer/papo-config.ts';
-import { catalogue, check, settingsAsTyped } from './catalogue.ts';
+import { catalogue, check } from './catalogue.ts';
 import { checkpointFolder } from './checkpoint-folder.ts';
+import { compareRuns } from './comparison.ts';
 import { Datasets } from './datasets.ts';
+import { Evaluations } from './evaluations.ts';
 import { Lab } from './lab.ts';
 import { Library } from './library.ts';
 import { openDevice } from './open-device.ts';
@@ -36,7 +38,10 @@ import {
   type TrainingService,
   type Validation,
 } from './protocol.ts';
+import { RewardPreview } from './reward-preview.ts';
+import { Rollouts } from './rollouts.ts';
 import { Run } from './run.ts';
+import { type Origin, requestOfRun } from './run-request.ts';
 import { Subjects } from './subjects.ts';
 import { Timings } from './timings.ts';
 import { buffersOf, rowView } from './views.ts';
@@ -47,20 +52,6 @@ const usualFiles = 9;
 const gpuReturnMs = 5000;
 const defaultReward = 'boxed_answer';
 const codeReward = 'own_reward';
-
-/** What a run needs beside its settings: kept with it, so that it can go on after a reload. Never a token. */
-interface Origin {
-  readonly preset: string;
-  readonly task: string;
-  readonly dataset?: string;
-  readonly dataset_name?: string;
-  readonly rewards: string[];
-  readonly reward_code?: string;
-  readonly model: string;
-  readonly model_url?: string;
-  readonly device: string;
-  readonly total_steps: number;
-}
 
 export class Service implements TrainingService {
   private device?: Device;
@@ -82,7 +73,31 @@ export class Service implements TrainingService {
     trainer: this.trainer,
     openCheckpoint: async (run, step) => (await this.library.runs.read(run)).openCheckpoint(step),
   }));
+  private readonly evaluations = new Evaluations({
+    subjects: this.subjects,
+    heldOut: async (dataset, seed) => (await this.data.parts(dataset, seed)).heldOut,
+    seedOf: async (subject) => {
+      if (subject.kind !== 'run') return subject.kind === 'current' ? this.trainer?.args.seed : undefined;
+      return Number((await (await this.library.runs.read(subject.run)).info())?.settings.seed);
+    },
+    keptRun: async (id) => {
+      const run = await this.library.runs.read(id);
+      return { lastStep: (await run.checkpoints()).at(-1)?.step, rows: await run.readLog() };
+    },
+  });
   private readonly lab = new Lab(this.subjects, () => this.folder);
+  private readonly rollouts = new Rollouts(() => ({
+    open: (run) => this.library.runs.read(run),
+    trainingData: async ({ origin, settings }) =>
+      (await this.dataOf(origin as unknown as Origin, new PAPOConfig(settings))).train,
+    folder: (model) => (this.model?.name === model ? this.folder : undefined),
+    ...(this.run?.latest && { latest: { run: this.runStore?.id ?? null, ...this.run.latest } }),
+  }));
+  private readonly rewardPreview = new RewardPreview({
+    sandbox: () => this.sandbox,
+    dataset: async (id) => (await this.data.parts(id, 0)).train,
+    latest: () => this.run?.latest?.report,
+  });
   /** The run that goes on, to its end. */
   private running: Promise<void> = Promise.resolve();
 
@@ -186,9 +201,7 @@ export class Service implements TrainingService {
       if (from === false) await store.truncateLog(-1);
       const reward_funcs = await this.rewardsOf(origin, args);
       const data = await this.dataOf(origin, args);
-      const { preset, task, dataset, rewards } = origin;
-      const settings = settingsAsTyped(args, preset, task);
-      const request = { preset, task, dataset, rewards, settings };
+      const request = requestOfRun(info);
       this.request = request;
       this.begin({ folder, device, args, origin, info, store, reward_funcs, data }, onEvent, from);
       return request;
@@ -238,8 +251,15 @@ export class Service implements TrainingService {
   }
 
   runs = () => this.library.list(this.runStore?.id);
+  rolloutSteps = (run: string | null) => this.rollouts.steps(run);
+  rollout = async (run: string | null, step: number) => {
+    const groups = await this.rollouts.groups(run, step);
+    return transfer(groups, buffersOf(groups));
+  };
   history = (id: string) => this.library.history(id);
-  renameRun = (id: string, name: string) => this.library.runs.update(id, { name });
+  labelRun: TrainingService['labelRun'] = (id, labels) => this.library.runs.label(id, labels);
+  runRequest = (id: string) => this.library.request(id);
+  tryRewards: TrainingService['tryRewards'] = (request) => this.rewardPreview.try(request);
   storage = () => this.library.storage();
   exportZip: TrainingService['exportZip'] = (request, onProgress) =>
     this.library.exportZip(request, onProgress);
@@ -271,6 +291,15 @@ export class Service implements TrainingService {
   };
   removeDataset = (id: string) => this.data.remove(id);
 
+  evaluate: TrainingService['evaluate'] = (request, tell) => this.evaluations.evaluate(request, tell);
+  cancelEvaluation = () => this.evaluations.cancel();
+  fixedQuestions: TrainingService['fixedQuestions'] = (run, count) =>
+    this.evaluations.fixedQuestions(run, count);
+  answerFixed: TrainingService['answerFixed'] = (run, count, subject) =>
+    this.evaluations.answerFixed(run, count, subject);
+  measureRun: TrainingService['measureRun'] = (request, tell) => this.evaluations.measureRun(request, tell);
+  compareRuns = compareRuns;
+
   modelFacts: TrainingService['modelFacts'] = () => this.lab.modelFacts();
   example: TrainingService['example'] = (task, index) => this.lab.example(task, index);
   picture: TrainingService['picture'] = (file) => this.lab.picture(file);
@@ -297,6 +326,7 @@ export class Service implements TrainingService {
     this.run?.stop();
     await this.running;
     await this.closeRun();
+    await this.evaluations.leave('all');
     this.subjects.dispose();
     this.device?.dispose();
     this.device = this.folder = this.model = undefined;
@@ -315,7 +345,14 @@ export class Service implements TrainingService {
     this.folder = folder;
     this.model = model;
     const parameters = [...folder.weights.values()].reduce((sum, w) => sum + w.data.length, 0);
-    return { model: model.name, parameters, device: { kind: device.kind, label: device.label }, notice };
+    const isOwn = model.url === undefined;
+    return {
+      model: model.name,
+      isOwn,
+      parameters,
+      device: { kind: device.kind, label: device.label },
+      notice,
+    };
   }
 
   private begin(
@@ -360,6 +397,7 @@ export class Service implements TrainingService {
   /** Ends what the last run holds: its model's place on the device, and its lock. */
   private async closeRun(): Promise<void> {
     await this.running;
+    await this.evaluations.leave('current');
     await this.trainer?.dispose();
     await this.runStore?.close();
     this.run = this.trainer = this.runStore = undefined;
