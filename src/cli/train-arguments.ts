@@ -8,7 +8,7 @@ export const usage = `npm run train -- [options] [--<setting> <value> …]
   --task NAME      shapes (default), counting, comparing, reasoning, all
   --dataset PATH   your own data: JSONL or Parquet with images, a folder or a zip of these (then no --task)
   --strict         end at the first row of the dataset that has a problem, instead of leaving it out
-  --reward NAME    boxed_answer (default), exact_match, numeric, format, or a .js file that defines reward();
+  --reward NAME    boxed_answer (default), exact_match, numeric, format, or a .js or .ts file that defines reward();
                    may be given more than once
   --steps N        updates (max_steps)
   --seed S         seed

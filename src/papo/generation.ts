@@ -217,7 +217,11 @@ export function toGeneration(
 }
 
 /** The reward functions' arguments: a prompt's columns once for each of its completions. */
-export function rewardArgs(rows: readonly Row[], completions: Completions, G: number): RewardArgs {
+export function rewardArgs(
+  rows: readonly Row[],
+  completions: Pick<Completions, 'texts'>,
+  G: number,
+): RewardArgs {
   const repeated = completions.texts.map((_, n) => rows[Math.floor(n / G)]);
   const names = new Set(rows.flatMap((row) => Object.keys(row.columns)));
   return {

@@ -8,6 +8,7 @@ import {
   SETTING_NAMES,
   SETTINGS,
 } from '../papo/config.ts';
+import { checkRewards } from '../papo/generation.ts';
 import { findPreset, PRESET_NAMES, PRESETS } from '../papo/presets.ts';
 import type { Settings } from '../papo/settings.ts';
 import { rewardFunctions } from '../rewards/rewards.ts';
@@ -29,14 +30,16 @@ const pageSettings: Partial<Settings> = {
 export function catalogue(): Catalogue {
   return {
     settings: SETTING_NAMES.map((name) => {
-      const { meaning, range, group } = describeSetting(name);
+      const { meaning, range, group, finding } = describeSetting(name);
       const options = (SETTINGS[name].schema as { options?: unknown }).options;
       return {
         name,
         meaning,
         range,
         group,
+        finding,
         ...(isTexts(options) && { options }),
+        isFlag: SETTINGS[name].range === 'true or false',
       };
     }),
     presets: PRESET_NAMES.map((name) => ({ name, source: PRESETS[name].source })),
@@ -97,6 +100,8 @@ export function check({ preset, task, settings, rewards, rewardCode }: RunReques
       field: 'max_steps',
       message: 'expected at least 1: the built-in tasks have no last prompt.',
     });
+  const names = [...(rewards ?? []), ...(rewardCode ? ['own_reward'] : [])];
+  if (config && names.length) problems.push(...misfits(names, config));
   const shown = config ?? plain;
   const generation = shown?.generation_batch_size ?? 0;
   return {
@@ -110,6 +115,17 @@ export function check({ preset, task, settings, rewards, rewardCode }: RunReques
       promptsPerStep: shown ? generation / shown.num_generations : 0,
     },
   };
+}
+
+/** Weights that are more or fewer than the reward functions. */
+function misfits(names: readonly string[], config: ResolvedConfig): Problem[] {
+  try {
+    checkRewards(names, config);
+    return [];
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return readProblems(error.message);
+  }
 }
 
 /** Numbers, booleans, null and lists as JSON; everything else is text. */

@@ -12,11 +12,14 @@ import type {
   HeldOut,
   HistoryRow,
   PushRequest,
+  RunRequest,
   RunSummary,
   StorageView,
   TransferProgress,
 } from './protocol.ts';
 import { heldOutOf, historyRow } from './run.ts';
+import { changesBetween } from './run-changes.ts';
+import { requestOfRun } from './run-request.ts';
 
 type Progress = (progress: TransferProgress) => void;
 
@@ -33,7 +36,9 @@ export class Library {
   }
 
   async list(current: string | undefined): Promise<RunSummary[]> {
-    return (await this.runs.list()).map(({ id, info, checkpoints, bytes, isOpenElsewhere }) => {
+    const runs = await this.runs.list();
+    return runs.map(({ id, info, checkpoints, bytes, isOpenElsewhere }, i) => {
+      const before = runs.at(i + 1);
       const text = (key: string) =>
         typeof info.origin[key] === 'string' ? (info.origin[key] as string) : '';
       // Nobody writes to it, so it does not run: its tab was closed, or crashed.
@@ -48,6 +53,10 @@ export class Library {
         bestMetric: info.bestMetric,
         bestStep: info.bestStep,
         checkpoints: checkpoints.map(({ step }) => step),
+        checkpointBytes: checkpoints.map((checkpoint) => checkpoint.bytes),
+        notes: info.labels?.notes ?? '',
+        isStarred: info.labels?.isStarred ?? false,
+        changes: before ? changesBetween(before.info, info) : null,
         bytes,
         isOpenElsewhere,
         isOpenHere: id === current,
@@ -57,6 +66,11 @@ export class Library {
         task: text('dataset_name') || text('task'),
       };
     });
+  }
+
+  /** What a run was begun with. */
+  async request(id: string): Promise<RunRequest> {
+    return requestOfRun((await (await this.runs.read(id)).info())!);
   }
 
   async history(id: string): Promise<{ rows: HistoryRow[]; heldOut: HeldOut[] }> {
