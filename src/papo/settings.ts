@@ -3,6 +3,7 @@
 // TrainingArguments) unless the entry says "ours"; an "ours" entry is one TRL has no setting for.
 
 import { z } from 'zod';
+import { FINDINGS, type Finding } from './findings.ts';
 
 export type SettingGroup = 'PAPO' | 'rollout' | 'optimisation' | 'run';
 
@@ -451,10 +452,12 @@ export interface SettingDescription {
   range: string;
   default: Settings[SettingName];
   group: SettingGroup;
+  /** What the paper found about it, where it says something. */
+  finding?: Finding;
 }
 
-/** Meaning, range, default and group of a setting, for the page and the documentation. */
+/** Meaning, range, default, group and the paper's finding of a setting, for the page and the documentation. */
 export function describeSetting(name: SettingName): SettingDescription {
   const { meaning, range, group, default: value } = SETTINGS[name];
-  return { name, meaning, range, default: value, group };
+  return { name, meaning, range, default: value, group, finding: FINDINGS[name] };
 }

@@ -10,13 +10,13 @@ import type { Policy } from '../policy/policy.ts';
 /** Prompts of a dataset are taken to be about as long as its first ones. */
 const shownRows = 32;
 
-/** Throws a UserError with what the run needs, what there is, and what would fit. */
+/** The bytes that the run needs. Throws a UserError with these, what there is, and what would fit. */
 export async function checkMemory(
   policy: Policy,
   config: ResolvedConfig,
   train: Dataset,
   heldOut: Dataset | null,
-): Promise<void> {
+): Promise<number> {
   const first = async (data: Dataset) =>
     Promise.all(Array.from({ length: Math.min(shownRows, data.size) }, (_, i) => data.row(i)));
   const rows = [...(await first(train)), ...(heldOut ? await first(heldOut) : [])];
@@ -25,6 +25,8 @@ export async function checkMemory(
   const prompts = Math.min(evaluationPromptsPerRun, config.num_eval_samples);
   const evaluation = { prompts, group: 1, maxTokens: config.max_completion_length };
   const run = { prefixLengths, ...(heldOut && { evaluation }) };
-  const refused = refusal(await planRunOnDevice(policy.config, config, run, policy.device));
+  const plan = await planRunOnDevice(policy.config, config, run, policy.device);
+  const refused = refusal(plan);
   if (refused) throw new UserError(refused);
+  return plan.total;
 }

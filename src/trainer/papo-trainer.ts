@@ -1,6 +1,5 @@
 /** TRL's PAPOTrainer: the one door to training, for the page, the command line, the tests, and your own code. */
 import type { Dataset } from '../data/dataset.ts';
-import { endless } from '../data/endless.ts';
 import { type Evaluation, evaluate } from '../data/evaluate.ts';
 import type { Device } from '../device/device.ts';
 import { UserError } from '../errors.ts';
@@ -27,7 +26,7 @@ import {
 import { checkMemory } from './check-memory.ts';
 import { findCheckpoint } from './find-checkpoint.ts';
 import { Health } from './health.ts';
-import { type DatasetLike, type RewardFuncs, toDataset, toRewards } from './inputs.ts';
+import { type DatasetLike, type RewardFuncs, toDataset, toRewards, trainingPrompts } from './inputs.ts';
 import { averages, completionRows, evaluationMetrics, rewardMeans } from './log-rows.ts';
 import { PAPOConfig } from './papo-config.ts';
 import type { Platform, SaveOptions } from './platform.ts';
@@ -81,6 +80,8 @@ export abstract class PAPOTrainer {
   readonly control = new TrainerControl();
   /** Settings that take effect at the next update, in place of those of `args` (ours). */
   live: Partial<LiveSettings> = {};
+  /** Bytes that the run holds on its device, as planned before it begins; null until then (ours). */
+  memory: number | null = null;
 
   protected abstract readonly platform: Platform;
   private readonly handler: CallbackHandler;
@@ -114,9 +115,7 @@ export abstract class PAPOTrainer {
     const { seed } = this.args;
     const { train_dataset, eval_dataset } = options;
     const data = toDataset(train_dataset, 'train', seed);
-    this.train_dataset = Number.isFinite(data.size)
-      ? endless(data, this.args.shuffle_dataset ? seed : null)
-      : data;
+    this.train_dataset = trainingPrompts(data, this.args);
     this.eval_dataset =
       eval_dataset === undefined
         ? typeof train_dataset === 'string'
@@ -163,7 +162,7 @@ export abstract class PAPOTrainer {
     const from = await this.startingPoint(resume_from_checkpoint);
     this.trainer?.dispose();
     this.trainer = undefined;
-    await checkMemory(policy, config, this.train_dataset, this.eval_dataset);
+    this.memory = await checkMemory(policy, config, this.train_dataset, this.eval_dataset);
     const trainer = await Trainer.create({
       policy,
       config,

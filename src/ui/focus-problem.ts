@@ -10,7 +10,7 @@ export function focusFirstProblem(): void {
   requestAnimationFrame(() =>
     requestAnimationFrame(() => {
       const field = document.querySelector<HTMLElement>('[aria-invalid="true"]');
-      field?.closest('details')?.setAttribute('open', '');
+      for (let at = field?.closest('details'); at; at = at.parentElement?.closest('details')) at.open = true;
       field?.focus();
     }),
   );

@@ -1,5 +1,6 @@
 import { percent } from './parts/format.ts';
 import type { State } from './state.ts';
+import { text } from './text.ts';
 
 /** Says what goes on to those who cannot see it: changes of state, and every tenth of the way. */
 export function LiveRegion({ state }: { state: State }) {
@@ -10,26 +11,29 @@ export function LiveRegion({ state }: { state: State }) {
   );
 }
 
+const t = text.messages.live;
+
 function announcement({ loading, loaded, run, activity, progress, heldOut }: State): string {
-  if (loading) return 'Loading the model.';
+  if (loading) return t.loading;
   if (!loaded) return '';
   const last = heldOut.at(-1);
-  const accuracy = last ? ` Held-out accuracy ${percent(last.accuracy)} after ${last.step} steps.` : '';
+  const withAccuracy = (what: string) =>
+    last ? `${what} ${t.accuracy(percent(last.accuracy), last.step)}` : what;
   switch (run) {
     case 'none':
-      return `${loaded.model} is loaded on ${loaded.device.label}. Ready to train.`;
+      return t.ready(loaded.model, loaded.device.label);
     case 'paused':
-      return `Paused after step ${progress?.step ?? 0}.${accuracy}`;
+      return withAccuracy(t.paused(progress?.step ?? 0));
     case 'stopped':
-      return `Stopped.${accuracy}`;
+      return withAccuracy(t.stopped);
     case 'finished':
-      return `Training is finished.${accuracy}`;
+      return withAccuracy(t.finished);
     case 'failed':
-      return 'Training failed.';
+      return t.failed;
     case 'running': {
-      if (!progress) return activity?.kind === 'evaluating' ? 'Measuring held-out accuracy.' : 'Compiling.';
+      if (!progress) return activity?.kind === 'evaluating' ? t.evaluating : t.compiling;
       const tenth = Math.floor((10 * progress.step) / progress.totalSteps);
-      return tenth === 0 ? `Training.${accuracy}` : `${10 * tenth} percent of the steps done.${accuracy}`;
+      return withAccuracy(tenth === 0 ? t.training : t.tenths(10 * tenth));
     }
   }
 }

@@ -1,6 +1,9 @@
 /** What went wrong, what to know, and what was left unfinished, above everything else. */
 import type { Session } from './session.ts';
 import { isGoing, type State } from './state.ts';
+import { text } from './text.ts';
+
+const t = text.messages;
 
 export function Messages({ session, state }: { session: Session; state: State }) {
   return (
@@ -12,7 +15,7 @@ export function Messages({ session, state }: { session: Session; state: State })
             <li className="notice" key={message}>
               <span>{message}</span>
               <button type="button" onClick={() => session.dismissWarning(message)}>
-                Dismiss
+                {t.dismiss}
               </button>
             </li>
           ))}
@@ -35,26 +38,26 @@ function Trouble({ session, state }: { session: Session; state: State }) {
       <div>
         {run === 'paused' && (
           <button type="button" className="primary" disabled={isBusy} onClick={() => void session.resume()}>
-            Go on
+            {t.goOn}
           </button>
         )}
         {resumes && run === 'paused' && (
           <button type="button" disabled={isBusy} onClick={resume}>
-            Go back to the last checkpoint
+            {t.goBack}
           </button>
         )}
         {resumes && run !== 'paused' && (
           <button type="button" className="primary" disabled={isBusy} onClick={resume}>
-            Resume from the last checkpoint
+            {t.resumeLast}
           </button>
         )}
         {!loaded && !loading && (
           <button type="button" onClick={() => void session.reopen()}>
-            Load the model again
+            {t.loadAgain}
           </button>
         )}
         <button type="button" onClick={() => session.dismissError()}>
-          Dismiss
+          {t.dismiss}
         </button>
       </div>
     </div>
@@ -73,13 +76,13 @@ function Unfinished({ session, state }: { session: Session; state: State }) {
   if (!isShown) return null;
   return (
     <p className="unfinished" data-testid="unfinished">
-      Run “{newest.name}” stopped at step {newest.step} of {newest.totalSteps}.{' '}
+      {t.unfinished(newest.name, newest.step, newest.totalSteps)}{' '}
       <button
         type="button"
         disabled={state.pending !== undefined || state.loading !== undefined}
         onClick={() => void session.resumeRun(newest.id)}
       >
-        Resume
+        {t.resume}
       </button>
     </p>
   );

@@ -8,18 +8,23 @@ import { LIVE_SETTINGS, type RunEvent } from '../worker/protocol.ts';
 import { Address } from './address.ts';
 import { type Core, messageOf } from './core.ts';
 import { FilesIn } from './data/files-in.ts';
+import { Overlay } from './curves/overlay.ts';
 import { focusFirstProblem, panelOf } from './focus-problem.ts';
 import { type LinkRequest, parseLink } from './link.ts';
 import type { Panel } from './panels.ts';
+import { RolloutsView } from './rollouts/controller.ts';
 import { HandOver } from './runs/hand-over.ts';
 import { Kept } from './runs/kept.ts';
-import { cleared, type Form, initialState, isGoing, requestOf, type State, withEvent } from './state.ts';
+import { cleared, type Form, formOf, initialState, isGoing, requestOf, type State, withEvent } from './state.ts';
+import { text } from './text.ts';
 
 export class Session implements Core {
   state: State = initialState;
   readonly address = new Address(this);
-  readonly kept = new Kept(this);
+  readonly overlay = new Overlay(this);
+  readonly kept = new Kept(this, (runs) => this.overlay.follow(runs));
   readonly handOver = new HandOver(this);
+  readonly rollouts = new RolloutsView(this);
   readonly files = new FilesIn(
     this,
     async (files) => {
@@ -66,7 +71,7 @@ export class Session implements Core {
   /** Asks the worker what there is to choose from, applies the link, and loads the model. */
   async open(): Promise<void> {
     await this.guarded(async () => {
-      this.set({ loading: { message: 'Starting the worker', fraction: 0 } });
+      this.set({ loading: { message: text.session.startingWorker, fraction: 0 } });
       const catalogue = await this.service.catalogue();
       this.set({ catalogue });
       if (this.link) this.address.follow(this.link);
@@ -164,11 +169,17 @@ export class Session implements Core {
       const run = (await this.service.runs()).find((one) => one.id === id);
       if (run?.hasRewardCode) await this.needSandbox();
       const from = { step: step ?? run?.step ?? 0, totalSteps: run?.totalSteps ?? 1 };
-      const progress = { ...from, stepsPerSecond: null, tokensPerSecond: null, secondsLeft: null };
+      const progress = {
+        ...from,
+        stepsPerSecond: null,
+        tokensPerSecond: null,
+        secondsLeft: null,
+        memory: null,
+      };
       this.set({ ...cleared(this.state), pending: 'start', keptId: id, progress });
-      const { rewards = [], ...request } = await this.service.resumeRun(id, this.receiver(), step);
+      const request = await this.service.resumeRun(id, this.receiver(), step);
       // The panels show the run that goes on.
-      this.set({ form: { ...this.state.form, ...request, rewards } });
+      this.set({ form: formOf(this.state.form, request) });
       this.address.write();
       await this.validate();
       return true;
@@ -241,7 +252,7 @@ export class Session implements Core {
     this.sandbox = undefined;
     this.begun++;
     this.client = this.newClient();
-    const loading = { message: 'Starting the worker', fraction: 0 };
+    const loading = { message: text.session.startingWorker, fraction: 0 };
     this.set({ pending: undefined, loaded: undefined, activity: undefined, loading });
   }
 
@@ -259,24 +270,19 @@ export class Session implements Core {
   private async crashed(reason: string): Promise<void> {
     const { loaded, keptId } = this.state;
     // One that did not get as far would break down again and again.
-    if (!loaded)
-      return this.fail(`The worker that trains broke down: ${reason}. Load the model again to go on.`);
+    if (!loaded) return this.fail(text.session.brokeAtStart(reason));
     const wasTraining = isGoing(this.state) || this.state.pending === 'start';
     this.renew();
     this.set({
       run: wasTraining ? 'failed' : this.state.run,
       canResume: wasTraining && keptId !== undefined,
-      error: `The worker that trains broke down: ${reason}. ${
-        wasTraining
-          ? 'A new one takes its place; nothing up to the last checkpoint is lost.'
-          : 'A new one takes its place; nothing is lost.'
-      }`,
+      error: wasTraining ? text.session.brokeInRun(reason) : text.session.broke(reason),
     });
     await this.reconnect();
   }
 
   private async load(): Promise<void> {
-    this.set({ loaded: undefined, loading: { message: 'Loading', fraction: 0 } });
+    this.set({ loaded: undefined, loading: { message: text.session.loading, fraction: 0 } });
     const onProgress = callback((loading: State['loading']) => {
       if (!this.state.loaded) this.set({ loading });
     });
@@ -360,8 +366,8 @@ export class Session implements Core {
 
   /** A run that does not come about leaves the page as it was. */
   private async beginning(work: () => Promise<boolean>): Promise<boolean> {
-    const { error, canResume, run, keptId, saved, progress, history, heldOut, viewed } = this.state;
-    const before = { error, canResume, run, keptId, saved, progress, history, heldOut, viewed };
+    const { error, canResume, run, keptId, saved, progress, history, heldOut } = this.state;
+    const before = { error, canResume, run, keptId, saved, progress, history, heldOut };
     const { client } = this;
     try {
       if (await work()) return true;

@@ -9,6 +9,8 @@ export class Pace {
   private lastTokens = 0;
   /** Seconds of the last evaluation; null before the first. */
   evaluation: number | null = null;
+  /** Bytes that the run holds. */
+  memory: number | null = null;
 
   /** One update: its seconds, and the tokens of all updates so far. The first one compiles, so it does not count. */
   add(step: number, seconds: number, totalTokens: number): void {
@@ -30,6 +32,7 @@ export class Pace {
       secondsLeft: stepsPerSecond
         ? (totalSteps - step) / stepsPerSecond + evaluationsLeft * (this.evaluation ?? 0)
         : null,
+      memory: this.memory,
     };
   }
 }

@@ -1,6 +1,7 @@
 /** One run as the page steers it: the trainer's callbacks, told as events; pausing and stopping between updates. */
 import type { TextProcessor } from '../data/tokenizer.ts';
 import type { PAPOTrainer } from '../index.ts';
+import type { StepReport } from '../papo/trainer.ts';
 import type { LogRow } from '../store/run-store.ts';
 import type { CallbackDetails, TrainerCallback, TrainerControl, TrainerState } from '../trainer/callbacks.ts';
 import type { PAPOConfig } from '../trainer/papo-config.ts';
@@ -18,6 +19,8 @@ export interface RunOptions {
 }
 
 const firstStep = 'first step';
+/** Prompts that go to the page with every step; it asks for all where it shows them. */
+const previewGroups = 2;
 
 export class Run implements TrainerCallback {
   /** Updates that may still be made before it pauses. */
@@ -30,6 +33,8 @@ export class Run implements TrainerCallback {
   private evaluationStarted = 0;
   private trainer!: PAPOTrainer;
   private text?: TextProcessor;
+  /** What the last update left. */
+  latest?: { readonly report: StepReport; readonly text: TextProcessor };
 
   constructor(private readonly options: RunOptions) {
     this.allowance = options.steps ?? Number.POSITIVE_INFINITY;
@@ -127,9 +132,11 @@ export class Run implements TrainerCallback {
   ): Promise<void> | void {
     const { timings, emit } = this.options;
     const { step, metrics, timing } = report!;
+    this.latest = { report: report!, text: this.text! };
     this.allowance--;
     if (step === 1) timings.record(firstStep, timing.total / 1000);
     this.pace.add(step, timing.total / 1000, metrics.num_tokens);
+    this.pace.memory = this.trainer.memory;
     const { max_steps: total } = state;
     let evaluationsLeft = 0;
     for (let s = step; s <= total; s++)
@@ -138,7 +145,8 @@ export class Run implements TrainerCallback {
       type: 'step',
       step,
       metrics,
-      groups: report!.groups.map((group) => groupView(group, this.text!)),
+      groups: report!.groups.slice(0, previewGroups).map((group) => groupView(group, this.text!)),
+      promptCount: report!.groups.length,
       progress: this.pace.progress(step, total, evaluationsLeft),
     });
     if (step === 1) this.activity('training');

@@ -1,13 +1,18 @@
+/** Labelled controls, each with its hint and its problem tied to it for those who do not see them. */
+import { Switch } from 'radix-ui';
 import { useEffect, useId, useState } from 'react';
+import './fields.css';
 
 interface FieldProps {
   label: string;
   value: string;
   hint?: string;
+  /** A second line below the hint: what may be typed. */
+  facts?: string;
   problem?: string;
   disabled?: boolean;
   inputMode?: 'decimal' | 'text';
-  type?: 'text' | 'password';
+  type?: 'text' | 'password' | 'search';
   /** Short remarks beside the label. */
   tags?: readonly string[];
   onChange: (value: string) => void;
@@ -69,6 +74,28 @@ export function TextField(field: FieldProps) {
   );
 }
 
+/** True or false, as the text that a setting has. */
+export function SwitchField(field: FieldProps) {
+  const { id, describedBy } = useFieldIds(field);
+  return (
+    <div className="field">
+      <Label id={id} {...field} />
+      <Switch.Root
+        className="switch"
+        id={id}
+        checked={field.value === 'true'}
+        disabled={field.disabled}
+        aria-describedby={describedBy}
+        aria-invalid={field.problem !== undefined}
+        onCheckedChange={(checked) => field.onChange(String(checked))}
+      >
+        <Switch.Thumb className="switch-thumb" />
+      </Switch.Root>
+      <Notes id={id} {...field} />
+    </div>
+  );
+}
+
 /** A box to tick, with its words beside it. */
 export function CheckField({
   label,
@@ -123,15 +150,22 @@ function Label({ id, label, tags = [] }: Pick<FieldProps, 'label' | 'tags'> & { 
   );
 }
 
-function useFieldIds({ hint, problem }: FieldProps) {
+function useFieldIds({ hint, facts, problem }: FieldProps) {
   const id = useId();
-  const described = [problem !== undefined && `${id}-problem`, hint !== undefined && `${id}-hint`].filter(
-    Boolean,
-  );
+  const described = [
+    problem !== undefined && `${id}-problem`,
+    hint !== undefined && `${id}-hint`,
+    facts !== undefined && `${id}-facts`,
+  ].filter(Boolean);
   return { id, describedBy: described.length ? described.join(' ') : undefined };
 }
 
-function Notes({ id, hint, problem }: Pick<FieldProps, 'hint' | 'problem'> & { id: string }) {
+function Notes({
+  id,
+  hint,
+  facts,
+  problem,
+}: Pick<FieldProps, 'hint' | 'facts' | 'problem'> & { id: string }) {
   return (
     <>
       {problem !== undefined && (
@@ -142,6 +176,11 @@ function Notes({ id, hint, problem }: Pick<FieldProps, 'hint' | 'problem'> & { i
       {hint !== undefined && (
         <p className="hint" id={`${id}-hint`}>
           {hint}
+        </p>
+      )}
+      {facts !== undefined && (
+        <p className="hint field-facts" id={`${id}-facts`}>
+          {facts}
         </p>
       )}
     </>

@@ -1,6 +1,7 @@
 /** Numbers as people read them. */
+import { text } from '../text.ts';
 
-const minus = (text: string) => text.replace('-', '−');
+const minus = (digits: string) => digits.replace('-', '−');
 
 /** 0.4234 → "42 %". */
 export const percent = (share: number, digits = 0) => `${(100 * share).toFixed(digits)} %`;
@@ -22,14 +23,15 @@ export const signed = (value: number) => (value > 0 ? `+${value.toFixed(2)}` : m
 /** "45 s", "2 min 5 s", "1 h 3 min". */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  const t = text.parts;
+  if (whole < 60) return t.seconds(whole);
+  if (whole < 3600) return t.minutes(Math.floor(whole / 60), whole % 60);
+  return t.hours(Math.floor(whole / 3600), Math.floor((whole % 3600) / 60));
 }
 
 /** "1.2 million". */
 export function count(value: number): string {
-  if (value >= 1e6) return `${(value / 1e6).toFixed(1)} million`;
+  if (value >= 1e6) return text.parts.million((value / 1e6).toFixed(1));
   return Math.round(value).toLocaleString('en');
 }
 

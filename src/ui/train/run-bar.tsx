@@ -4,6 +4,7 @@ import type { Session } from '../session.ts';
 import { isGoing, type State } from '../state.ts';
 import { text } from '../text.ts';
 import { RunProgress } from './run-progress.tsx';
+import './train.css';
 
 export function RunBar({ session, state }: { session: Session; state: State }) {
   const { loaded, pending, run } = state;

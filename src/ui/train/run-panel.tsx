@@ -1,20 +1,18 @@
-import type { DeviceChoice } from '../../worker/protocol.ts';
+/** What to train, on what, and on which device. */
+import { DEVICE_CHOICES, type DeviceChoice } from '../../worker/protocol.ts';
 import { Files } from '../data/files.tsx';
 import { Select } from '../parts/fields.tsx';
 import { count, when } from '../parts/format.ts';
 import type { Session } from '../session.ts';
 import { isGoing, problemOf, type State } from '../state.ts';
+import { text } from '../text.ts';
 
-const devices: readonly { value: DeviceChoice; label: string }[] = [
-  { value: 'auto', label: 'auto (GPU if there is one)' },
-  { value: 'webgpu', label: 'webgpu' },
-  { value: 'cpu', label: 'cpu' },
-];
+const t = text.train;
+const devices = DEVICE_CHOICES.map((value) => ({ value, label: t.deviceChoices[value] }));
 
 /** Marks imported datasets among the tasks. */
 const own = 'dataset:';
 
-/** What to train and on what, the buttons, and how far it is. */
 export function RunPanel({ session, state }: { session: Session; state: State }) {
   const { catalogue, form, loaded, validation, pending } = state;
   const going = isGoing(state);
@@ -24,10 +22,10 @@ export function RunPanel({ session, state }: { session: Session; state: State })
   const dataset = state.datasets.find(({ id }) => id === form.dataset);
   return (
     <section className="panel run" aria-labelledby="run-title">
-      <h2 id="run-title">Train</h2>
+      <h2 id="run-title">{t.title}</h2>
       <div className="choices">
         <Select
-          label="Preset"
+          label={t.preset}
           value={form.preset}
           options={(catalogue?.presets ?? [{ name: form.preset }]).map(({ name }) => ({ value: name }))}
           disabled={going || !catalogue}
@@ -35,14 +33,14 @@ export function RunPanel({ session, state }: { session: Session; state: State })
           onChange={(value) => void session.choose({ preset: value })}
         />
         <Select
-          label="Task"
+          label={t.task}
           value={form.dataset === undefined ? form.task : own + form.dataset}
           options={[
             ...(catalogue?.tasks ?? [{ name: form.task }]).map(({ name }) => ({ value: name })),
-            ...state.datasets.map(({ id, name }) => ({ value: own + id, label: `your data: ${name}` })),
+            ...state.datasets.map(({ id, name }) => ({ value: own + id, label: t.yourData(name) })),
           ]}
           disabled={going || !catalogue || !loaded}
-          hint={dataset ? `${dataset.good} rows, one in eight of them held out` : task?.meaning}
+          hint={dataset ? t.yourDataHint(dataset.good) : task?.meaning}
           problem={problemOf(validation, 'task')}
           onChange={(value) =>
             void session.choose(
@@ -53,11 +51,11 @@ export function RunPanel({ session, state }: { session: Session; state: State })
           }
         />
         <Select
-          label="Device"
+          label={t.device}
           value={form.device}
           options={devices}
           disabled={going || busy}
-          hint={loaded ? `${loaded.device.label}.` : undefined}
+          hint={loaded && t.deviceHint(loaded.device.label)}
           onChange={(value) => void session.choose({ device: value as DeviceChoice })}
         />
       </div>
@@ -68,27 +66,28 @@ export function RunPanel({ session, state }: { session: Session; state: State })
             disabled={going || busy}
             onClick={() => void session.files.remove(dataset.id)}
           >
-            Remove {dataset.name} from this browser
+            {t.removeData(dataset.name)}
           </button>
         </p>
       )}
       <Files session={session} state={state} />
       {loaded && (
         <p className="loaded">
-          <strong>{loaded.model}</strong>, {count(loaded.parameters)} parameters
-          {validation && validation.promptsPerStep > 0 && (
-            <>
-              ; each step answers {short(validation.promptsPerStep)} prompts{' '}
-              {short(validation.completionsPerStep / validation.promptsPerStep)} times
-            </>
-          )}
+          <strong>{loaded.model}</strong>
+          {t.modelFacts(count(loaded.parameters), loaded.isOwn)}
+          {validation &&
+            validation.promptsPerStep > 0 &&
+            t.stepFacts(
+              short(validation.promptsPerStep),
+              short(validation.completionsPerStep / validation.promptsPerStep),
+            )}
           .
         </p>
       )}
       {loaded?.notice && <p className="notice">{loaded.notice}</p>}
       {state.saved && (
         <p className="hint" data-testid="saved">
-          Checkpoint of step {state.saved.step} saved at {when(state.saved.at)}.
+          {t.saved(state.saved.step, when(state.saved.at))}
         </p>
       )}
     </section>

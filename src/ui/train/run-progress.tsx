@@ -1,40 +1,40 @@
+/** A bar and a sentence for whatever goes on, and the run's numbers. */
 import { useEffect, useState } from 'react';
-import { duration } from '../parts/format.ts';
-import type { State } from '../state.ts';
+import { bytes, duration } from '../parts/format.ts';
+import { isGoing, type State } from '../state.ts';
+import { text } from '../text.ts';
 
-/** A bar and a sentence for whatever goes on. */
+const t = text.train;
+
 export function RunProgress({ state }: { state: State }) {
   const { loading, loaded, run, pending, activity, progress } = state;
   if (loading) return <Bar label={loading.message} value={loading.fraction} />;
-  if (!loaded) return <Bar label="No model is loaded." value={0} />;
-  if (run === 'none') return <Bar label="Ready. One click trains it." value={0} />;
+  if (!loaded) return <Bar label={t.noModel} value={0} />;
+  const facts = <Facts state={state} />;
+  if (run === 'none') return <Bar label={t.ready} value={0} facts={facts} />;
   const done = progress ? progress.step / progress.totalSteps : 0;
-  if (run === 'failed') return <Bar label="The run failed; the message above says why." value={done} />;
-  const where = progress ? `Step ${progress.step} of ${progress.totalSteps}` : 'Step 0';
-  if (run !== 'running') {
-    const after = { paused: 'paused', stopped: 'stopped', finished: 'finished' }[run];
-    return <Bar label={`${where}, ${after}.`} value={done} facts={<Facts state={state} />} />;
-  }
-  if (pending === 'pause') return <Bar label={`${where}: this step ends, then it pauses.`} value={done} />;
-  if (pending === 'stop') return <Bar label={`${where}: this step ends, then it stops.`} value={done} />;
+  if (run === 'failed') return <Bar label={t.failed} value={done} />;
+  const where = progress ? t.stepOf(progress.step, progress.totalSteps) : t.stepNone;
+  if (run !== 'running') return <Bar label={t.after[run](where)} value={done} facts={facts} />;
+  if (pending === 'pause') return <Bar label={t.endsThenPauses(where)} value={done} facts={facts} />;
+  if (pending === 'stop') return <Bar label={t.endsThenStops(where)} value={done} facts={facts} />;
   if (activity?.kind === 'compiling' || activity?.kind === 'evaluating') {
-    const what =
-      activity.kind === 'compiling'
-        ? 'compiling the passes'
-        : `measuring held-out accuracy${progress ? '' : ' before training'}`;
+    const sentence = activity.kind === 'compiling' ? t.compiling : progress ? t.measuring : t.measuringFirst;
     return (
       <Bar
         label={
-          <>
-            {where}: {what} (<Clock since={activity.since} expected={activity.expectedSeconds} />)
-          </>
+          <Clock
+            since={activity.since}
+            expected={activity.expectedSeconds}
+            sentence={(clock) => sentence(where, clock)}
+          />
         }
         value={progress ? done : undefined}
-        facts={<Facts state={state} />}
+        facts={facts}
       />
     );
   }
-  return <Bar label={`${where}.`} value={done} facts={<Facts state={state} />} />;
+  return <Bar label={t.at(where)} value={done} facts={facts} />;
 }
 
 function Bar({
@@ -49,34 +49,49 @@ function Bar({
 }) {
   return (
     <div className="progress">
-      <progress aria-label="Training progress" max={1} value={value} />
-      <p>
-        <span data-testid="status">{label}</span> {facts}
-      </p>
+      <progress aria-label={t.progress} max={1} value={value} />
+      <div className="progress-line">
+        <span data-testid="status">{label}</span>
+        {facts}
+      </div>
     </div>
   );
 }
 
-function Facts({ state: { progress, run } }: { state: State }) {
-  if (!progress || progress.stepsPerSecond === null || progress.tokensPerSecond === null) return null;
-  const isGoing = run === 'running' || run === 'paused';
+/** Speed, time left, memory, device: what is known of them. */
+function Facts({ state }: { state: State }) {
+  const { progress, loaded } = state;
+  const { stepsPerSecond: steps, tokensPerSecond: tokens, secondsLeft: left, memory } = progress ?? {};
+  const known: (string | false)[] = [
+    steps != null && t.stepsPerSecond(steps.toFixed(steps < 10 ? 2 : 0)),
+    tokens != null && t.tokensPerSecond(Math.round(tokens).toLocaleString('en')),
+    left != null && isGoing(state) && t.left(duration(left)),
+  ];
   return (
-    <span className="facts">
-      {progress.stepsPerSecond.toFixed(progress.stepsPerSecond < 10 ? 2 : 0)} steps/s ·{' '}
-      {Math.round(progress.tokensPerSecond).toLocaleString('en')} tokens/s
-      {isGoing && progress.secondsLeft !== null && ` · ${duration(progress.secondsLeft)} left`}
-    </span>
+    <ul className="run-facts" aria-label={t.facts}>
+      {known.map((fact) => fact && <li key={fact}>{fact}</li>)}
+      {memory != null && <li title={t.memoryMeaning}>{t.memory(bytes(memory))}</li>}
+      {loaded && <li title={loaded.device.label}>{t.devices[loaded.device.kind]}</li>}
+    </ul>
   );
 }
 
-/** Seconds gone by, and what is left of those expected. */
-function Clock({ since, expected }: { since: number; expected: number | null }) {
+/** Seconds gone by, or what is left of those expected, in a sentence. */
+function Clock({
+  since,
+  expected,
+  sentence,
+}: {
+  since: number;
+  expected: number | null;
+  sentence: (clock: string) => string;
+}) {
   const [now, setNow] = useState(() => performance.now());
   useEffect(() => {
     const timer = setInterval(() => setNow(performance.now()), 500);
     return () => clearInterval(timer);
   }, []);
   const gone = Math.max(0, (now - since) / 1000);
-  if (expected === null) return <>{duration(gone)} so far</>;
-  return <>{gone < expected ? `about ${duration(expected - gone)} left` : 'nearly done'}</>;
+  if (expected === null) return sentence(t.soFar(duration(gone)));
+  return sentence(gone < expected ? t.aboutLeft(duration(expected - gone)) : t.nearlyDone);
 }

@@ -1,45 +1,55 @@
+/** Held-out accuracy before training and now, what goes wrong, and the same of the kept runs that are drawn. */
 import type { HeldOut } from '../../worker/protocol.ts';
-import { percent } from '../parts/format.ts';
+import { percent, signed } from '../parts/format.ts';
+import { text } from '../text.ts';
 
-const causes = [
-  { key: 'sound', label: 'no error' },
-  { key: 'perception', label: 'perception' },
-  { key: 'reasoning', label: 'reasoning' },
-  { key: 'format', label: 'format' },
-] as const;
+const words = text.curves.score;
+const causes = ['sound', 'perception', 'reasoning', 'format'] as const;
 
-/** Held-out accuracy before training and now, and what goes wrong. `name`: of a kept run that is shown instead. */
-export function Score({ heldOut, name }: { heldOut: readonly HeldOut[]; name?: string }) {
+interface MeasuredRun {
+  readonly name: string;
+  readonly heldOut: readonly HeldOut[];
+}
+
+/** `name`: of the run at hand. `others`: kept runs that are drawn over it. */
+export function Score({
+  heldOut,
+  name,
+  others,
+}: {
+  heldOut: readonly HeldOut[];
+  name: string;
+  others: readonly MeasuredRun[];
+}) {
   const before = heldOut[0];
   const shares = before?.shares;
   const now = heldOut.length > 1 ? heldOut[heldOut.length - 1] : undefined;
   return (
     <section className="panel score" aria-labelledby="score-title">
-      <h2 id="score-title">Held-out accuracy</h2>
-      {name !== undefined && <p className="hint">of the kept run “{name}”</p>}
+      <h2 id="score-title">{words.title}</h2>
       <p className="big" data-testid="score">
-        <Figure label="before training" value={before} />
+        <Figure label={words.before} value={before} />
         <span className="arrow" aria-hidden="true">
           →
         </span>
-        <Figure label={now ? `after ${now.step} steps` : 'now'} value={now} />
+        <Figure label={now ? words.after(now.step) : words.now} value={now} />
       </p>
       {before ? (
         <>
           <p className="hint">
-            {before.questions} questions that training never sees, answered once each by sampling.
-            {shares && ' First error by cause:'}
+            {words.how(before.questions)} {shares && words.byCause}
           </p>
-          <Causes label="before" heldOut={before} />
-          {now && <Causes label="now" heldOut={now} />}
+          <Causes label={words.shortBefore} heldOut={before} />
+          {now && <Causes label={words.now} heldOut={now} />}
           {shares && (
             <ul className="key">
-              {causes.map(({ key, label }) => (
-                <li key={key}>
-                  <span className={`swatch ${key}`} aria-hidden="true" /> {label}{' '}
+              {causes.map((cause) => (
+                <li key={cause}>
+                  <span className={`swatch ${cause}`} aria-hidden="true" /> {words.causes[cause]}{' '}
                   <b>
-                    {percent(shares[key])}
-                    {now?.shares && ` → ${percent(now.shares[key])}`}
+                    {now?.shares
+                      ? words.fromTo(percent(shares[cause]), percent(now.shares[cause]))
+                      : percent(shares[cause])}
                   </b>
                 </li>
               ))}
@@ -47,24 +57,63 @@ export function Score({ heldOut, name }: { heldOut: readonly HeldOut[]; name?: s
           )}
         </>
       ) : (
-        <p className="hint">
-          Measured before the first step and as training goes on, on questions about pictures that training
-          never sees.
-        </p>
+        <p className="hint">{words.later}</p>
       )}
+      {others.length > 0 && <ByRun runs={[...(before ? [{ name, heldOut }] : []), ...others]} />}
     </section>
   );
 }
 
+function ByRun({ runs }: { runs: readonly MeasuredRun[] }) {
+  return (
+    <div className="scroll">
+      <table className="by-run">
+        <caption>{words.byRun}</caption>
+        <thead>
+          <tr>
+            {[words.run, words.first, words.last, words.change].map((title) => (
+              <th scope="col" key={title}>
+                {title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {runs.map(({ name, heldOut }, i) => {
+            const first = heldOut.at(0);
+            const last = heldOut.length > 1 ? heldOut.at(-1) : undefined;
+            return (
+              // biome-ignore lint/suspicious/noArrayIndexKey: runs may share a name
+              <tr key={i}>
+                <th scope="row">{name}</th>
+                <td>{first ? measured(first) : words.none}</td>
+                <td>{last ? measured(last) : words.none}</td>
+                <td>{first && last ? signedPoints(last.accuracy - first.accuracy) : words.none}</td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+const measured = ({ accuracy, accuracyError, step }: HeldOut) =>
+  words.at(percent(accuracy), percent(accuracyError), step);
+
+/** A difference of shares in percentage points. */
+const signedPoints = (difference: number) => signed(100 * difference);
+
 function Figure({ label, value }: { label: string; value: HeldOut | undefined }) {
   return (
     <span className="number">
-      <strong>{value ? percent(value.accuracy) : '– %'}</strong>
+      <strong>{value ? percent(value.accuracy) : words.none}</strong>
       <small>
         {label}
         {value && (
           <>
-            <br />± {percent(value.accuracyError)}
+            <br />
+            {words.error(percent(value.accuracyError))}
           </>
         )}
       </small>
@@ -74,15 +123,20 @@ function Figure({ label, value }: { label: string; value: HeldOut | undefined })
 
 function Causes({ label, heldOut: { shares } }: { label: string; heldOut: HeldOut }) {
   if (!shares) return null;
-  const words = causes.map(({ key, label: name }) => `${name} ${percent(shares[key])}`).join(', ');
+  const all = causes.map((cause) => words.cause(words.causes[cause], percent(shares[cause]))).join(', ');
   return (
     <div className="causes">
       <span>{label}</span>
-      <div className="stack" role="img" aria-label={`${label}: ${words}`}>
-        {causes.map(({ key }) => {
-          const share = shares[key];
+      <div className="stack" role="img" aria-label={words.bar(label, all)}>
+        {causes.map((cause) => {
+          const share = shares[cause];
           return share > 0 ? (
-            <span key={key} className={key} style={{ flexGrow: share }} title={`${key} ${percent(share)}`}>
+            <span
+              key={cause}
+              className={cause}
+              style={{ flexGrow: share }}
+              title={words.cause(words.causes[cause], percent(share))}
+            >
               {share >= 0.08 && percent(share)}
             </span>
           ) : null;

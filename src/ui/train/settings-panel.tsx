@@ -1,64 +1,78 @@
-import { LIVE_SETTINGS, type SettingInfo } from '../../worker/protocol.ts';
-import { Select, TextField } from '../parts/fields.tsx';
+/** Every setting of a run, in groups or as found by a word. Those that differ from the preset are marked. */
+import { memo, useState } from 'react';
+import { type Catalogue, LIVE_SETTINGS, type SettingInfo, type Validation } from '../../worker/protocol.ts';
+import { TextField } from '../parts/fields.tsx';
 import type { Session } from '../session.ts';
 import { isGoing, otherProblems, problemOf, type State } from '../state.ts';
+import { text } from '../text.ts';
+import { Setting } from './setting.tsx';
+import { groupsOf, matching } from './settings-groups.ts';
 
-const groups: readonly { title: string; names: readonly string[] }[] = [
-  {
-    title: 'PAPO',
-    names: [
-      'perception_loss_weight',
-      'der_loss_weight1',
-      'der_loss_weight2',
-      'mask_type',
-      'mask_ratio',
-      'mask_patch_size',
-      'perception_kl',
-    ],
-  },
-  {
-    title: 'Rollout',
-    names: ['num_generations', 'per_device_train_batch_size', 'temperature', 'max_completion_length'],
-  },
-  { title: 'Optimisation', names: ['learning_rate', 'beta', 'max_grad_norm'] },
-  {
-    title: 'Run',
-    names: ['max_steps', 'eval_steps', 'num_eval_samples', 'save_steps', 'save_total_limit', 'seed'],
-  },
-];
-const shownNames = groups.flatMap(({ names }) => names);
+const t = text.train;
 
-/** The settings that one reaches for first. Those that differ from the preset are marked. */
+interface Parts {
+  readonly session: Session;
+  readonly catalogue: Catalogue | undefined;
+  readonly validation: Validation | undefined;
+  readonly preset: string;
+  /** What was typed, by name. */
+  readonly given: Readonly<Record<string, string>>;
+  readonly going: boolean;
+}
+
 export function SettingsPanel({ session, state }: { session: Session; state: State }) {
   const { catalogue, validation, form } = state;
-  const changed = Object.keys(form.settings);
-  const elsewhere = otherProblems(validation, [...shownNames, 'task', 'rewards']);
+  return (
+    <Settings
+      session={session}
+      catalogue={catalogue}
+      validation={validation}
+      preset={form.preset}
+      given={form.settings}
+      going={isGoing(state)}
+    />
+  );
+}
+
+/** Drawn again when a setting changes, not at every step of a run: there are many of them. */
+const Settings = memo(function Settings(parts: Parts) {
+  const { session, catalogue, validation, preset, given, going } = parts;
+  const [query, setQuery] = useState('');
+  const settings = catalogue?.settings ?? [];
+  const names = settings.map(({ name }) => name);
+  const changed = Object.keys(given).length;
+  // What is at fault stays in sight, whatever is searched.
+  const isAtFault = ({ name }: SettingInfo) => problemOf(validation, name) !== undefined;
+  const found = query.trim() === '' ? undefined : matching(settings, query, isAtFault);
+  const list = (some: readonly SettingInfo[]) =>
+    some.map((info) => (
+      <Setting
+        key={info.name}
+        info={info}
+        given={given[info.name]}
+        preset={validation?.preset[info.name] ?? ''}
+        problem={problemOf(validation, info.name)}
+        isLive={LIVE_SETTINGS.some((live) => live === info.name)}
+        isGoing={going}
+        onChange={(value) => void session.edit(info.name, value)}
+      />
+    ));
   return (
     <section className="panel settings" aria-labelledby="settings-title">
       <div className="title-row">
-        <h2 id="settings-title">Settings</h2>
-        {changed.length > 0 && (
-          <button type="button" disabled={isGoing(state)} onClick={() => void session.resetSettings()}>
-            Back to the preset
+        <h2 id="settings-title">{t.settings}</h2>
+        {changed > 0 && (
+          <button type="button" disabled={going} onClick={() => void session.resetSettings()}>
+            {t.backToPreset}
           </button>
         )}
       </div>
       <p className="hint">
-        {changed.length === 0
-          ? `As preset ${form.preset} has them.`
-          : `${changed.length} differ${changed.length === 1 ? 's' : ''} from preset ${form.preset}.`}
-        {isGoing(state) && ' Those marked “live” take effect at the next step; the others need a new run.'}
+        {changed === 0 ? t.asPreset(preset) : t.differ(changed, preset)} {going && t.whileGoing}
       </p>
-      {changed
-        .filter((name) => !shownNames.includes(name))
-        .map((name) => (
-          <p className="hint" key={name}>
-            Set by the link: <code>{name}</code> = <code>{form.settings[name]}</code>
-          </p>
-        ))}
-      {elsewhere.map(({ field, message }) => (
+      {otherProblems(validation, [...names, 'task', 'rewards']).map(({ field, message }) => (
         <p className="problem" role="alert" key={`${field} ${message}`}>
-          {field === undefined ? message : `${field}: ${message}`}
+          {field === undefined ? message : t.problemOf(field, message)}
         </p>
       ))}
       {validation?.warnings.map((warning) => (
@@ -66,46 +80,39 @@ export function SettingsPanel({ session, state }: { session: Session; state: Sta
           {warning}
         </p>
       ))}
+      {catalogue && (
+        <TextField label={t.search} inputMode="text" type="search" value={query} onChange={setQuery} />
+      )}
+      {found && (
+        <div className="found">
+          <p className="hint" role="status">
+            {found.length === 0 ? t.nothingFound(query.trim()) : t.found(found.length)}
+          </p>
+          {list(found)}
+        </div>
+      )}
       {catalogue &&
-        groups.map(({ title, names }, i) => (
-          <details key={title} open={i === 0}>
-            <summary>{title}</summary>
-            {names.map((name) => {
-              const info = catalogue.settings.find((setting) => setting.name === name);
-              return info && <Setting key={name} info={info} session={session} state={state} />;
-            })}
+        groupsOf(settings).map(({ title, first, more }, i) => (
+          // Hidden, not gone, while something is searched: which ones are open is not forgotten.
+          <details key={title} open={i === 0} hidden={found !== undefined}>
+            <summary>
+              {title} <Count of={[...first, ...more]} given={given} />
+            </summary>
+            {found === undefined && list(first)}
+            <details className="more">
+              <summary>
+                {t.more(more.length)} <Count of={more} given={given} />
+              </summary>
+              {found === undefined && list(more)}
+            </details>
           </details>
         ))}
     </section>
   );
-}
+});
 
-function Setting({ info, session, state }: { info: SettingInfo; session: Session; state: State }) {
-  const { name, meaning, range, options } = info;
-  const { form, validation } = state;
-  const isLive = LIVE_SETTINGS.some((live) => live === name);
-  const given = form.settings[name];
-  const preset = validation?.preset[name] ?? '';
-  const field = {
-    label: name,
-    value: given ?? preset,
-    problem: withName(name, problemOf(validation, name)),
-    tags: [
-      ...(isLive && isGoing(state) ? ['live'] : []),
-      ...(given === undefined ? [] : [`preset: ${preset}`]),
-    ],
-    disabled: isGoing(state) && !isLive,
-    onChange: (value: string) => void session.edit(name, value),
-  };
-  return (
-    <div className={given === undefined ? 'setting' : 'setting changed'}>
-      {options ? (
-        <Select {...field} options={options.map((value) => ({ value }))} hint={meaning} />
-      ) : (
-        <TextField {...field} hint={`${meaning} (${range})`} />
-      )}
-    </div>
-  );
+/** How many of these differ from the preset, where some do. */
+function Count({ of, given }: { of: readonly SettingInfo[]; given: Parts['given'] }) {
+  const changed = of.filter(({ name }) => given[name] !== undefined).length;
+  return changed > 0 && <span className="tag">{t.changed(changed)}</span>;
 }
-
-const withName = (name: string, problem: string | undefined) => problem && `${name}: ${problem}`;

@@ -1,14 +1,26 @@
 /** What to train, with which settings, and the curves that come of it. */
+import { useMemo } from 'react';
 import { Curves } from '../curves/curves.tsx';
+import type { DrawnRun } from '../curves/drawn-run.ts';
 import type { Session } from '../session.ts';
 import type { State } from '../state.ts';
+import { useStore } from '../store.ts';
+import { text } from '../text.ts';
 import { RunPanel } from './run-panel.tsx';
 import { Score } from './score.tsx';
 import { SettingsPanel } from './settings-panel.tsx';
 
+const atHand = 'at hand';
+
 export function TrainPanel({ session, state }: { session: Session; state: State }) {
-  const { viewed } = state;
-  const { history, heldOut } = viewed ?? state;
+  const { history, heldOut, keptId, runs } = state;
+  const { shown } = useStore(session.overlay.store);
+  const name = runs.find(({ id }) => id === keptId)?.name ?? text.curves.thisRun;
+  const drawn = useMemo(() => {
+    const own: DrawnRun[] = history.columns.size > 0 ? [{ id: atHand, name, history, color: 0 }] : [];
+    // The run at hand is not drawn twice.
+    return [...own, ...shown.filter(({ id }) => own.length === 0 || id !== keptId)];
+  }, [history, name, keptId, shown]);
   return (
     <div className="train">
       <div className="side">
@@ -16,8 +28,8 @@ export function TrainPanel({ session, state }: { session: Session; state: State 
         <SettingsPanel session={session} state={state} />
       </div>
       <div className="wide">
-        <Score heldOut={heldOut} name={viewed?.name} />
-        <Curves history={history} name={viewed?.name} onClose={() => session.kept.closeShown()} />
+        <Score heldOut={heldOut} name={name} others={shown.filter(({ id }) => id !== keptId)} />
+        <Curves runs={drawn} overlay={session.overlay} />
       </div>
     </div>
   );
