@@ -1,5 +1,6 @@
 /** What PAPOTrainer takes as datasets and reward functions, in the forms that people write them. */
 import { type Dataset, type Row, rowsDataset, worldDataset } from '../data/dataset.ts';
+import { endless } from '../data/endless.ts';
 import { type TaskName, tasks } from '../data/tasks.ts';
 import { UserError } from '../errors.ts';
 import { type RewardFunction, rewardFunction } from '../rewards/rewards.ts';
@@ -20,6 +21,14 @@ export function toDataset(data: DatasetLike, split: 'train' | 'test', seed: numb
   if (!Object.hasOwn(tasks, data))
     throw new UserError(`task: unknown task "${data}"; expected one of ${Object.keys(tasks).join(', ')}`);
   return worldDataset(data as TaskName, split, seed);
+}
+
+/** Prompts by number, without end: rows are gone round, each time in another order where they are shuffled. */
+export function trainingPrompts(
+  data: Dataset,
+  { seed, shuffle_dataset }: { readonly seed: number; readonly shuffle_dataset: boolean },
+): Dataset {
+  return Number.isFinite(data.size) ? endless(data, shuffle_dataset ? seed : null) : data;
 }
 
 /** Reward functions by name. Throws a UserError for unknown names, and for names that come twice. */

@@ -19,7 +19,7 @@ import type {
   TransferProgress,
   Validation,
 } from '../worker/protocol.ts';
-import { emptyHistory, type History, historyOf, withRow } from './curves/history.ts';
+import { emptyHistory, type History, heldOutMetrics, historyOf, withRow } from './curves/history.ts';
 import type { Panel } from './panels.ts';
 
 /** What the user chose and typed. */
@@ -36,14 +36,6 @@ export interface Form {
   readonly code: string;
   readonly codeIsOn: boolean;
   readonly codeIsFromLink: boolean;
-}
-
-/** Curves of a kept run, to look at. */
-export interface Viewed {
-  readonly id: string;
-  readonly name: string;
-  readonly history: History;
-  readonly heldOut: readonly HeldOut[];
 }
 
 /** A checkpoint on its way out. */
@@ -83,8 +75,10 @@ export interface State {
   readonly progress?: Progress;
   readonly history: History;
   readonly heldOut: readonly HeldOut[];
+  /** Of the last step, or what will be asked. */
   readonly groups: readonly GroupView[];
-  readonly viewed?: Viewed;
+  /** Prompts of the last step, of which `groups` are the first; 0 before it. */
+  readonly promptCount: number;
   readonly runs: readonly RunSummary[];
   readonly storage?: StorageView;
   readonly transfer?: Transfer;
@@ -116,6 +110,7 @@ export const initialState: State = {
   history: emptyHistory(),
   heldOut: [],
   groups: [],
+  promptCount: 0,
   runs: [],
   datasets: [],
 };
@@ -132,7 +127,6 @@ export function cleared(state: State): State {
     progress: undefined,
     history: emptyHistory(),
     heldOut: [],
-    viewed: undefined,
     activity: undefined,
   };
 }
@@ -155,6 +149,16 @@ export const requestOf = ({
   rewards,
   ...(dataset !== undefined && { dataset }),
   ...(codeIsOn && { rewardCode: code }),
+});
+
+/** The form as it was when a run was begun with this. Code stays in the form where the run had none. */
+export const formOf = (form: Form, { rewardCode, rewards = [], ...request }: RunRequest): Form => ({
+  ...form,
+  ...request,
+  rewards,
+  dataset: request.dataset,
+  codeIsOn: rewardCode !== undefined,
+  ...(rewardCode !== undefined && { code: rewardCode, codeIsFromLink: false }),
 });
 
 export function withEvent(state: State, event: RunEvent): State {
@@ -192,13 +196,14 @@ export function withEvent(state: State, event: RunEvent): State {
       return {
         ...state,
         heldOut: [...state.heldOut, event.heldOut],
-        history: withRow(state.history, event.heldOut.step, { held_out: event.heldOut.accuracy }),
+        history: withRow(state.history, event.heldOut.step, heldOutMetrics(event.heldOut)),
       };
     case 'step':
       return {
         ...state,
         progress: event.progress,
         groups: event.groups,
+        promptCount: event.promptCount,
         history: withRow(state.history, event.step, event.metrics),
       };
   }

@@ -3,7 +3,7 @@ import type { Row } from '../data/dataset.ts';
 import type { Evaluation } from '../data/evaluate.ts';
 import type { RasterImage } from '../data/raster.ts';
 import type { TextProcessor } from '../data/tokenizer.ts';
-import type { Group } from '../papo/trainer.ts';
+import type { KeptGroup } from '../store/rollout-file.ts';
 import type { CompletionView, GroupView, HeldOut, HistoryRow, ImageView, TokenView } from './protocol.ts';
 
 /** RGB → a copy in RGBA. */
@@ -32,26 +32,43 @@ export function rowView(row: Row): GroupView {
   };
 }
 
-export function groupView(group: Group, text: TextProcessor): GroupView {
+/** A group that is complete: what was kept of it, and what is made again. */
+export interface ShownGroup extends KeptGroup {
+  readonly row: Row;
+  readonly masked: RasterImage;
+  readonly completions: readonly string[];
+}
+
+export function groupView(group: ShownGroup, text: TextProcessor): GroupView {
   const completions = group.completions
     .map((_, k) => completionView(group, k, text))
     .sort((a, b) => b.advantage - a.advantage);
-  return { ...rowView(group.row), masked: imageView(group.masked), completions };
+  const kls = group.perception_kl.flat();
+  return {
+    ...rowView(group.row),
+    masked: imageView(group.masked),
+    completions,
+    meanKl: kls.length > 0 ? kls.reduce((a, b) => a + b, 0) / kls.length : null,
+  };
 }
 
-function completionView(group: Group, k: number, text: TextProcessor): CompletionView {
+function completionView(group: ShownGroup, k: number, text: TextProcessor): CompletionView {
   const diagnosis = group.row.diagnose?.(group.completions[k]);
-  const kl = group.perception_kl[k];
+  const [logps, masked] = [group.logps[k], group.masked_logps[k]];
+  const [kl, entropy, ratio] = [group.perception_kl[k], group.entropy[k], group.ratio[k]];
   return {
     text: group.completions[k],
-    tokens: group.tokens[k].map((id, t): TokenView => {
-      const value = kl[t] ?? null;
-      return {
+    tokens: group.tokens[k].map(
+      (id, t): TokenView => ({
         text: text.tokenText(id),
-        kl: value,
-        tint: value === null ? 0 : 1 - Math.exp(-Math.max(0, value)),
-      };
-    }),
+        kl: kl[t] ?? null,
+        probability: logps[t] === undefined ? null : Math.exp(logps[t]),
+        maskedProbability: masked[t] === undefined ? null : Math.exp(masked[t]),
+        entropy: entropy[t] ?? null,
+        // Without old log-probabilities the policy is the one that wrote the token.
+        ratio: ratio[t] ?? (logps[t] === undefined ? null : 1),
+      }),
+    ),
     rewards: Object.entries(group.rewards[k]).map(([name, value]) => ({ name, value })),
     advantage: group.advantages[k],
     correct: diagnosis?.correct ?? null,
