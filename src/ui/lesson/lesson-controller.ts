@@ -1,0 +1,159 @@
+/** The lesson's state: which step is shown, what was found, what to give back. It drives the page as a visitor would. */
+import type { Panel } from '../panels.ts';
+import type { Session } from '../session.ts';
+import { isGoing } from '../state.ts';
+import { Store } from '../store.ts';
+import type { Finding } from './checks.ts';
+import { factsOf, type Measured, measuredOf, type Part, partOf, weightsOf } from './facts.ts';
+import { keep, kept } from './memory.ts';
+import { formOf, type LessonForm, lessonForm, paperMask, type Recipe } from './recipes.ts';
+import { STEPS, type StepId } from './steps.ts';
+
+/** What the lesson needs of the page. */
+export type Page = Pick<
+  Session,
+  'state' | 'subscribe' | 'set' | 'choose' | 'goTo' | 'begin' | 'start' | 'stop' | 'looking'
+>;
+
+export interface LessonState {
+  readonly step: number;
+  /** What happened at the steps that are done. */
+  readonly met: Readonly<Partial<Record<StepId, string>>>;
+  readonly runs: Readonly<Partial<Record<Part, Measured>>>;
+  /** What was set before the lesson set something. */
+  readonly before?: LessonForm;
+  /** What the check of the step that is shown says now. */
+  readonly finding?: Finding;
+  /** The page is being driven. */
+  readonly isDriving: boolean;
+}
+
+export class Lesson {
+  readonly store: Store<LessonState>;
+  /** The weights of the run that is shown: they stay when the form goes on. */
+  private weights = { gamma: 0, eta: 0 };
+  private handedOver?: string;
+  /** The steps of the run that the lesson began; its run may be stopped without asking. */
+  private own?: readonly number[];
+
+  constructor(private readonly page: Page) {
+    this.store = new Store<LessonState>({ step: 0, met: {}, runs: {}, isDriving: false, ...kept()?.lesson });
+  }
+
+  /** Goes on where the last visit left it. */
+  open(): void {
+    if (kept()?.isOpen) this.page.set({ lessonIsOpen: true });
+    this.page.subscribe(() => this.look());
+    this.page.looking.store.subscribe(() => this.look());
+  }
+
+  /** A run of the visitor's own goes on, and the next step would stop it. */
+  wouldStop(): boolean {
+    const { state } = this.page;
+    return isGoing(state) && state.history.steps !== this.own;
+  }
+
+  goTo(step: number): void {
+    this.change({ step: Math.max(0, Math.min(STEPS.length - 1, step)), finding: undefined });
+    this.look();
+  }
+
+  /** Does on the page what the step that is shown is about. */
+  async drive(): Promise<void> {
+    this.change({ isDriving: true, finding: undefined });
+    try {
+      await STEPS[this.store.snapshot().step].drive(this);
+    } finally {
+      this.change({ isDriving: false });
+      this.look();
+    }
+  }
+
+  /** Trains with a recipe, on a panel that shows it; with `steps` it pauses after so many updates. */
+  async train(recipe: Recipe, panel: Panel, steps?: number): Promise<void> {
+    const { page } = this;
+    if (isGoing(page.state)) await page.stop();
+    this.change({ before: this.store.snapshot().before ?? lessonForm(page.state.form) });
+    await page.choose(formOf(recipe));
+    page.goTo(panel);
+    await page.begin(() => page.start(steps));
+    this.own = page.state.history.steps;
+  }
+
+  show(panel: Panel): void {
+    this.page.goTo(panel);
+  }
+
+  lookAtMask(): void {
+    this.show('look');
+    this.page.looking.edit(paperMask);
+  }
+
+  /** Shows the run to take home where it can be downloaded. */
+  takeHome(): void {
+    this.show('runs');
+  }
+
+  /** The run to take home: the best of those that were measured. */
+  best(): Measured | undefined {
+    return Object.values(this.store.snapshot().runs).toSorted((a, b) => b.accuracy - a.accuracy)[0];
+  }
+
+  async giveBack(): Promise<void> {
+    const { before } = this.store.snapshot();
+    if (!before) return;
+    this.change({ before: undefined });
+    await this.page.choose(before);
+  }
+
+  async finish(): Promise<void> {
+    await this.giveBack();
+    this.page.set({ lessonIsOpen: false });
+  }
+
+  startOver(): void {
+    this.handedOver = undefined;
+    this.change({ step: 0, met: {}, runs: {}, finding: undefined });
+  }
+
+  /** The page changed: what is there to see? */
+  private look(): void {
+    const { state } = this.page;
+    if (kept()?.isOpen !== state.lessonIsOpen) this.save();
+    if (!state.lessonIsOpen) return;
+    if (isGoing(state) && state.validation) this.weights = weightsOf(state.validation.values);
+    if (state.transfer?.state === 'done') this.handedOver = state.transfer.message;
+    this.remember();
+    const { step, met, runs, finding: last } = this.store.snapshot();
+    const { id, check } = STEPS[step];
+    const { mask, view, isBusy } = this.page.looking.store.snapshot();
+    const looked = mask && view && !isBusy ? { share: mask.share, view } : undefined;
+    const finding = check(factsOf(state, { ...this.weights, runs, looked, handedOver: this.handedOver }));
+    const isNew = finding?.state === 'met' && met[id] !== finding.say;
+    if (finding?.say === last?.say && !isNew) return;
+    this.change({ finding, ...(isNew && { met: { ...met, [id]: finding.say } }) });
+  }
+
+  /** A run that ended is measured, whatever step is shown. */
+  private remember(): void {
+    const { state } = this.page;
+    const { runs } = this.store.snapshot();
+    const part = partOf(this.weights.gamma, this.weights.eta);
+    if (!part || !state.keptId || isGoing(state)) return;
+    const facts = factsOf(state, { ...this.weights, runs });
+    const measured = measuredOf(state.keptId, facts);
+    const known = runs[part];
+    if (!measured || (known?.id === measured.id && known.steps === measured.steps)) return;
+    this.change({ runs: { ...runs, [part]: measured } });
+  }
+
+  private change(change: Partial<LessonState>): void {
+    this.store.set(change);
+    this.save();
+  }
+
+  private save(): void {
+    const { step, met, runs, before } = this.store.snapshot();
+    keep({ lesson: { step, met, runs, before }, isOpen: this.page.state.lessonIsOpen });
+  }
+}

@@ -1,0 +1,54 @@
+/** What the lesson sets on the page. Small batches, so that a run takes half a minute on two slow cores. */
+import type { Form } from '../state.ts';
+
+/** The number of updates of each of the lesson's training runs. */
+export const runSteps = 40;
+
+const small = {
+  per_device_train_batch_size: '64',
+  max_steps: String(runSteps),
+  num_eval_samples: '256',
+  eval_steps: '20',
+};
+
+/** Double entropy as weak as in PAPO, and strong enough to hold a γ that is too high. */
+const weights = (gamma: string, eta: string) => ({
+  perception_loss_weight: gamma,
+  der_loss_weight1: eta,
+  der_loss_weight2: eta,
+});
+
+export const recipes = {
+  group: { ...small, run_name: 'Lesson: a group' },
+  /** The whole picture black. */
+  blind: { ...small, mask_ratio: '1', run_name: 'Lesson: all black' },
+  papo: { ...small, ...weights('0.005', '0.03'), run_name: 'Lesson: PAPO' },
+  hacked: { ...small, ...weights('0.3', '0'), run_name: 'Lesson: hacked' },
+  mended: { ...small, ...weights('0.3', '0.1'), run_name: 'Lesson: double entropy' },
+} as const;
+
+/** The paper's mask, on the patches of papo-nano. */
+export const paperMask = { mask_type: 'patch_black', mask_ratio: 0.6, mask_patch_size: 16 } as const;
+
+export type Recipe = keyof typeof recipes;
+
+/** The part of the form that the lesson changes, and gives back. */
+export type LessonForm = Pick<Form, 'preset' | 'task' | 'dataset' | 'rewards' | 'codeIsOn' | 'settings'>;
+
+export const lessonForm = ({ preset, task, dataset, rewards, codeIsOn, settings }: Form): LessonForm => ({
+  preset,
+  task,
+  dataset,
+  rewards,
+  codeIsOn,
+  settings,
+});
+
+export const formOf = (recipe: Recipe): LessonForm => ({
+  preset: 'papo-nano',
+  task: 'shapes',
+  dataset: undefined,
+  rewards: ['boxed_answer'],
+  codeIsOn: false,
+  settings: recipes[recipe],
+});
