@@ -77,8 +77,6 @@ export interface State {
   readonly heldOut: readonly HeldOut[];
   /** Of the last step, or what will be asked. */
   readonly groups: readonly GroupView[];
-  /** Prompts of the last step, of which `groups` are the first; 0 before it. */
-  readonly promptCount: number;
   readonly runs: readonly RunSummary[];
   readonly storage?: StorageView;
   readonly transfer?: Transfer;
@@ -110,7 +108,6 @@ export const initialState: State = {
   history: emptyHistory(),
   heldOut: [],
   groups: [],
-  promptCount: 0,
   runs: [],
   datasets: [],
 };
@@ -203,7 +200,6 @@ export function withEvent(state: State, event: RunEvent): State {
         ...state,
         progress: event.progress,
         groups: event.groups,
-        promptCount: event.promptCount,
         history: withRow(state.history, event.step, event.metrics),
       };
   }

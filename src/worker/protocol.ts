@@ -315,9 +315,7 @@ export type RunEvent =
       readonly type: 'step';
       readonly step: number;
       readonly metrics: Readonly<Record<string, number>>;
-      /** The first of the step's prompts with their completions; `rollout` gives all. */
       readonly groups: readonly GroupView[];
-      readonly promptCount: number;
       readonly progress: Progress;
     };
 

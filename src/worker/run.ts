@@ -19,8 +19,6 @@ export interface RunOptions {
 }
 
 const firstStep = 'first step';
-/** Prompts that go to the page with every step; it asks for all where it shows them. */
-const previewGroups = 2;
 
 export class Run implements TrainerCallback {
   /** Updates that may still be made before it pauses. */
@@ -145,8 +143,7 @@ export class Run implements TrainerCallback {
       type: 'step',
       step,
       metrics,
-      groups: report!.groups.slice(0, previewGroups).map((group) => groupView(group, this.text!)),
-      promptCount: report!.groups.length,
+      groups: report!.groups.map((group) => groupView(group, this.text!)),
       progress: this.pace.progress(step, total, evaluationsLeft),
     });
     if (step === 1) this.activity('training');

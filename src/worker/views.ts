@@ -9,9 +9,12 @@ import type { CompletionView, GroupView, HeldOut, HistoryRow, ImageView, TokenVi
 /** RGB → a copy in RGBA. */
 export function imageView({ width, height, data }: RasterImage): ImageView {
   const rgba = new Uint8ClampedArray(width * height * 4);
-  for (let i = 0; i < width * height; i++) {
-    rgba.set(data.subarray(3 * i, 3 * i + 3), 4 * i);
-    rgba[4 * i + 3] = 255;
+  // A step has dozens of images: pixel by pixel without a view for each.
+  for (let i = 0, from = 0, to = 0; i < width * height; i++) {
+    rgba[to++] = data[from++];
+    rgba[to++] = data[from++];
+    rgba[to++] = data[from++];
+    rgba[to++] = 255;
   }
   return { width, height, data: rgba };
 }

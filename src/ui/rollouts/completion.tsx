@@ -33,8 +33,8 @@ export const Completion = memo(function Completion({ completion, rank, colouring
       </span>
       <span className="answer">
         <Tokens completion={completion} rank={rank} colouring={colouring} tip={tip} />
-        {error && <span className={`verdict ${error}`}>{text.rollouts.errors[error]}</span>}
-        {!error && correct && <span className="verdict sound">{text.rollouts.right}</span>}
+        {error && <span className="verdict">{text.rollouts.errors[error]}</span>}
+        {!error && correct && <span className="verdict right">{text.rollouts.right}</span>}
       </span>
     </li>
   );

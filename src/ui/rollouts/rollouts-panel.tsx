@@ -85,23 +85,23 @@ interface StepProps {
   readonly shown: RolloutsState;
   readonly state: State;
   readonly source: Source;
-  /** The last step of the run at hand, whose first prompts came by themselves. */
+  /** The last step of the run at hand. */
   readonly newest: number | undefined;
 }
 
 function StepOf({ view, shown, state, source, newest }: StepProps) {
-  const { steps, loaded, filter, order, showsAll, isLoading, error } = shown;
+  const { steps, loaded, isLoading, error } = shown;
   const last = newest ?? steps.steps.at(-1);
   const wanted = shown.step ?? last;
-  // What came with the step's event is enough for the first prompts as they were drawn.
-  const isPreview = wanted === newest && filter === 'all' && order === 'drawn' && !showsAll;
+  // The newest step of the run at hand came by itself.
+  const isHere = wanted === newest;
   useEffect(() => {
-    if (wanted !== undefined && !isPreview) void view.load(source, wanted);
-  }, [view, source, wanted, isPreview]);
+    if (wanted !== undefined && !isHere) void view.load(source, wanted);
+  }, [view, source, wanted, isHere]);
 
   const isOwn = loaded?.source === source;
-  const groups = isPreview ? state.groups : isOwn ? loaded.groups : [];
-  const step = isPreview || !isOwn ? wanted : loaded.step;
+  const groups = isHere ? state.groups : isOwn ? loaded.groups : [];
+  const step = isHere || !isOwn ? wanted : loaded.step;
   if (wanted === undefined || step === undefined)
     return (
       <>
@@ -123,13 +123,7 @@ function StepOf({ view, shown, state, source, newest }: StepProps) {
       <p className="hint" role="status">
         {isLoading && step !== wanted ? text.rollouts.loading(wanted) : ''}
       </p>
-      <Groups
-        view={view}
-        shown={shown}
-        groups={groups}
-        total={isPreview ? state.promptCount : groups.length}
-        isBusy={step !== wanted}
-      />
+      <Groups view={view} shown={shown} groups={groups} isBusy={step !== wanted} />
     </>
   );
 }
@@ -146,12 +140,10 @@ interface GroupsProps {
   readonly view: RolloutsView;
   readonly shown: RolloutsState;
   readonly groups: readonly GroupView[];
-  /** Prompts of the step. */
-  readonly total: number;
   readonly isBusy: boolean;
 }
 
-function Groups({ view, shown, groups, total, isBusy }: GroupsProps) {
+function Groups({ view, shown, groups, isBusy }: GroupsProps) {
   const { filter, order, showsAll } = shown;
   const [tip] = useState(newTip);
   // Thousands of tokens: the controls answer at once, and the list follows in slices.
@@ -162,8 +154,6 @@ function Groups({ view, shown, groups, total, isBusy }: GroupsProps) {
   useEffect(() => {
     if (groups) tip.set({ at: undefined });
   }, [groups, tip]);
-  const isFiltered = filter !== 'all';
-  const count = isFiltered ? selected.length : total;
   const isKnown =
     shown.colouring !== 'kl' ||
     groups.length === 0 ||
@@ -171,7 +161,7 @@ function Groups({ view, shown, groups, total, isBusy }: GroupsProps) {
   return (
     <>
       <Legend colouring={shown.colouring} isKnown={isKnown} />
-      {isFiltered && groups.length > 0 && (
+      {filter !== 'all' && groups.length > 0 && (
         <p className="hint">{text.rollouts.fitting(selected.length, groups.length)}</p>
       )}
       <div className="groups" aria-busy={isBusy}>
@@ -186,9 +176,9 @@ function Groups({ view, shown, groups, total, isBusy }: GroupsProps) {
           />
         ))}
       </div>
-      {count > shownAtFirst && (
+      {selected.length > shownAtFirst && (
         <button type="button" onClick={() => view.set({ showsAll: !showsAll })}>
-          {showsAll ? text.rollouts.fewer : text.rollouts.all(count)}
+          {showsAll ? text.rollouts.fewer : text.rollouts.all(selected.length)}
         </button>
       )}
       <Tip store={tip} />
