@@ -81,8 +81,8 @@ export class RewardPreview {
     }
     const port = this.parts.sandbox();
     if (!port) throw new UserError('The sandbox for reward code is not open; reload the page.');
-    const { reward_timeout } = check(run).config ?? parseConfig({});
-    const timeLimitMs = Math.min(trialMs, 1000 * reward_timeout);
+    const { reward_timeout } = check(run).validation.values;
+    const timeLimitMs = Math.min(trialMs, 1000 * Number(reward_timeout ?? Number.POSITIVE_INFINITY));
     const started = performance.now();
     const reply = await tryRewardCode({ port, code, name: ownReward, timeLimitMs }, args);
     const ran = { ms: performance.now() - started, logs: reply.logs };
@@ -158,12 +158,18 @@ function cellOf(value: SandboxValue): Cell {
   return asReward(value) ?? (value === null ? null : String(value));
 }
 
-/** How the run would add them up; the usual way where its settings do not stand yet. */
+/** How the run would add them up; a function without a weight counts once. */
 function settingsOf(run: RunRequest, functions: number, size: number): AdvantageSettings {
-  const config = check(run).config ?? parseConfig({});
-  const given = config.reward_weights;
+  const given = JSON.parse(check(run).validation.values.reward_weights ?? 'null') as number[] | null;
   const weights = given && Array.from({ length: functions }, (_, k) => given[k] ?? 1);
-  return { ...config, num_generations: size, reward_weights: weights };
+  return {
+    ...parseConfig({}),
+    num_generations: size,
+    reward_weights: weights,
+    // A group is flat whatever its rewards are divided by.
+    scale_rewards: 'group',
+    multi_objective_aggregation: 'sum_then_normalize',
+  };
 }
 
 function tried(
@@ -177,12 +183,7 @@ function tried(
   const rows = Array.from({ length: count }, (_, n) => table.map((cells) => cells[n]));
   // What is no reward counts as none, as it does in a run.
   const numbers = rows.map((row) => row.map((cell) => (typeof cell === 'string' ? null : cell)));
-  const { rewards, isStdZero } = groupAdvantages(numbers, names, {
-    ...settings,
-    // Flat is a group, whatever its rewards are divided by.
-    scale_rewards: 'group',
-    multi_objective_aggregation: 'sum_then_normalize',
-  });
+  const { rewards, isStdZero } = groupAdvantages(numbers, names, settings);
   return samples.map(({ row, completions }, g) => ({
     id: row.id,
     prompt: row.prompt,
