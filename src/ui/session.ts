@@ -7,16 +7,30 @@ import { type Client, callback, handOver, startWorker } from '../worker/client.t
 import { LIVE_SETTINGS, type RunEvent } from '../worker/protocol.ts';
 import { Address } from './address.ts';
 import { type Core, messageOf } from './core.ts';
-import { FilesIn } from './data/files-in.ts';
 import { Overlay } from './curves/overlay.ts';
+import { FilesIn } from './data/files-in.ts';
+import { EvaluateController } from './evaluate/evaluations.ts';
 import { focusFirstProblem, panelOf } from './focus-problem.ts';
+import { Lesson } from './lesson/lesson-controller.ts';
 import { type LinkRequest, parseLink } from './link.ts';
+import { Looking } from './look/looking.ts';
 import type { Panel } from './panels.ts';
+import { RewardTrials } from './reward/trials.ts';
 import { RolloutsView } from './rollouts/controller.ts';
 import { HandOver } from './runs/hand-over.ts';
 import { Kept } from './runs/kept.ts';
-import { cleared, type Form, formOf, initialState, isGoing, requestOf, type State, withEvent } from './state.ts';
+import {
+  cleared,
+  type Form,
+  formOf,
+  initialState,
+  isGoing,
+  requestOf,
+  type State,
+  withEvent,
+} from './state.ts';
 import { text } from './text.ts';
+import { Trying } from './try-it/trying.ts';
 
 export class Session implements Core {
   state: State = initialState;
@@ -24,6 +38,15 @@ export class Session implements Core {
   readonly overlay = new Overlay(this);
   readonly kept = new Kept(this, (runs) => this.overlay.follow(runs));
   readonly handOver = new HandOver(this);
+  readonly reward = new RewardTrials(
+    this,
+    (change) => this.choose(change),
+    () => this.needSandbox(),
+  );
+  readonly lesson = new Lesson(this);
+  readonly evaluations = new EvaluateController(this);
+  readonly trying = new Trying(this);
+  readonly looking = new Looking(this, () => this.trying.question);
   readonly rollouts = new RolloutsView(this);
   readonly files = new FilesIn(
     this,
@@ -74,6 +97,7 @@ export class Session implements Core {
       this.set({ loading: { message: text.session.startingWorker, fraction: 0 } });
       const catalogue = await this.service.catalogue();
       this.set({ catalogue });
+      this.lesson.open();
       if (this.link) this.address.follow(this.link);
       this.address.write();
       await this.connect();

@@ -1,152 +1,204 @@
-import { useEffect, useRef, useSyncExternalStore } from 'react';
-import uPlot from 'uplot';
+/** One chart: its name, its legend with the numbers at the cursor, its plot, and what can be done with it. */
+import { type KeyboardEvent, memo, useEffect, useRef, useSyncExternalStore } from 'react';
 import { short } from '../parts/format.ts';
-import type { History } from './history.ts';
+import { useStore } from '../store.ts';
+import { text } from '../text.ts';
+import type { ChartDef, ChartLine } from './charts.ts';
+import { type DrawnRun, type LegendItem, legendOf, markOf } from './drawn-run.ts';
+import { Plot } from './plot.ts';
+import { chartPng } from './png.ts';
+import { save } from './save.ts';
+import { lastOf } from './source.ts';
+import type { ChartsView } from './view.ts';
 
-export interface Series {
-  readonly column: string;
-  readonly label: string;
-  readonly points?: boolean;
-  readonly dashed?: boolean;
-  readonly dotted?: boolean;
-}
+const words = text.curves;
 
 interface ChartProps {
-  title: string;
-  meaning: string;
-  series: readonly Series[];
-  isShare?: boolean;
-  absent?: string;
-  history: History;
+  chart: ChartDef;
+  runs: readonly DrawnRun[];
+  view: ChartsView;
 }
 
-const height = 150;
-const dark = window.matchMedia('(prefers-color-scheme: dark)');
-
-/** One small plot of a run's numbers by step; its caption says the last values in words. */
-export function Chart({ title, meaning, series, isShare = false, absent, history }: ChartProps) {
-  const isDark = useSyncExternalStore(
-    (listener) => {
-      dark.addEventListener('change', listener);
-      return () => dark.removeEventListener('change', listener);
-    },
-    () => dark.matches,
-  );
+export const Chart = memo(function Chart({ chart, runs, view }: ChartProps) {
+  const { isLog } = useStore(view.store);
+  const figure = useRef<HTMLElement>(null);
   const box = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot>(null);
-  const data = [history.steps, ...series.map(({ column }) => columnOf(history, column))] as uPlot.AlignedData;
-  const latest = useRef(data);
-  latest.current = data;
-
-  // biome-ignore lint/correctness/useExhaustiveDependencies: made anew when the colours change, not for new data
+  const step = useRef<HTMLSpanElement>(null);
+  const note = useRef<HTMLParagraphElement>(null);
+  const plot = useRef<Plot>(null);
   useEffect(() => {
-    const element = box.current!;
-    const chart = new uPlot(options(element, series, isShare), latest.current, element);
-    plot.current = chart;
-    const observer = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height }));
-    observer.observe(element);
-    return () => {
-      observer.disconnect();
-      chart.destroy();
-      plot.current = null;
-    };
-  }, [isDark]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a history is new whenever its numbers are
-  useEffect(() => {
-    plot.current?.setData(latest.current);
-  }, [history]);
+    const made = new Plot(chart, view, {
+      box: box.current!,
+      values: () => [...figure.current!.querySelectorAll<HTMLElement>('.key b')],
+      step: step.current!,
+      note: note.current!,
+    });
+    plot.current = made;
+    return () => made.destroy();
+  }, [chart, view]);
+  useEffect(() => plot.current!.show(runs), [runs]);
 
-  const lasts = series.map(({ column, label }) => ({ label, value: lastOf(history, column) }));
-  const hasRun = history.steps.length > 1;
-  const isAbsent = hasRun && lasts.every(({ value }) => value === null);
+  const legend = legendOf(chart, runs);
+  const hasRun = runs.some(({ history }) => history.steps.length > 1);
+  const isAbsent = hasRun && legend.every(({ run, line }) => lastOf(run.history, line.source) === null);
   return (
-    <figure className="chart">
+    <figure className="chart" ref={figure}>
       <figcaption>
-        <strong>{title}</strong> <span className="hint">{meaning}</span>
-        <ul className="key">
-          {series.map((s, i) => (
-            <li key={s.column}>
-              <span className={`line c${i} ${style(s)}`} aria-hidden="true" /> {s.label}{' '}
-              <b>{short(lastOf(history, s.column))}</b>
-            </li>
-          ))}
-        </ul>
+        <div className="chart-head">
+          <strong>{chart.title}</strong>
+          <span className="hint" ref={step} />
+          <Buttons
+            chart={chart}
+            figure={figure}
+            onPng={() => void savePicture(chart, legend, figure.current!, plot.current!)}
+          />
+        </div>
+        <p className="hint">{chart.meaning}</p>
+        {runs.map((run) => (
+          <ul className="key" key={run.id}>
+            {legend
+              .filter((item) => item.run === run)
+              .map((item) => (
+                <li key={item.line.source.key}>
+                  <LegendMark item={item} /> {runs.length > 1 && `${markOf(run)} `}
+                  {item.line.label}
+                  {/* The plot writes the numbers: they follow the pointer. */} <b />
+                </li>
+              ))}
+          </ul>
+        ))}
       </figcaption>
+      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for a form */}
       <div
-        ref={box}
-        className="plot"
-        role="img"
-        aria-label={`${title} over ${history.steps.length - 1} steps. Last values: ${lasts
-          .map(({ label, value }) => `${label} ${short(value)}`)
-          .join(', ')}.`}
-      />
-      {isAbsent && absent && <p className="absent">{absent}</p>}
+        className="plot-keys"
+        role="group"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: it takes keys
+        tabIndex={0}
+        aria-label={words.keys(chart.title)}
+        onKeyDown={(event) => onKey(event, view)}
+      >
+        <div ref={box} className="plot" role="img" aria-label={plotLabel(chart, runs)} />
+      </div>
+      {isAbsent && chart.absent && <p className="absent">{chart.absent}</p>}
+      <p className="hint" ref={note} hidden>
+        {words.notOnLog}
+      </p>
+      {isLog && !chart.canLog && <p className="hint">{words.noLog}</p>}
+      {chart.isStack && runs.length > 1 && <p className="hint">{words.othersAsLines}</p>}
     </figure>
   );
-}
+});
 
-const style = ({ points, dashed, dotted }: Series) =>
-  points ? 'points' : dashed ? 'dashed' : dotted ? 'dotted' : 'solid';
-
-function columnOf({ steps, columns }: History, name: string): (number | null)[] {
-  return columns.get(name) ?? new Array<number | null>(steps.length).fill(null);
-}
-
-function lastOf(history: History, name: string): number | null {
-  return history.columns.get(name)?.findLast((value) => value !== null) ?? null;
-}
-
-/** A range with some air, for flat curves and none at all too. */
-function roomy(min: number | null, max: number | null): [number, number] {
-  if (min === null || max === null) return [0, 1];
-  const air = 0.06 * (max - min) || 0.1 * Math.abs(max) || 0.5;
-  return [min >= 0 && min - air < 0 ? 0 : min - air, max + air];
-}
-
-/** Ticks are round numbers: no more digits than they have. */
-const tickText = (tick: number) => {
-  const size = Math.abs(tick);
-  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return tick.toExponential(0).replaceAll('-', '−');
-  return String(Number(tick.toPrecision(3))).replace('-', '−');
-};
-
-function options(element: HTMLElement, series: readonly Series[], isShare: boolean): uPlot.Options {
-  const css = getComputedStyle(element);
-  const color = (name: string) => css.getPropertyValue(name).trim();
-  const font = `11px ${css.fontFamily}`;
-  const axis = {
-    stroke: color('--text-soft'),
-    grid: { stroke: color('--grid'), width: 1 },
-    ticks: { show: false },
-    font,
-  };
-  return {
-    width: element.clientWidth || 240,
-    height,
-    padding: [8, 10, 0, 0],
-    legend: { show: false },
-    cursor: { sync: { key: 'papo' }, drag: { x: false, y: false }, y: false },
-    scales: {
-      x: { time: false, range: (_, min, max) => [min ?? 0, Math.max(max ?? 0, 10)] },
-      y: { range: isShare ? [0, 1] : (_, min, max) => roomy(min, max) },
+function Buttons({
+  chart: { title },
+  figure,
+  onPng,
+}: {
+  chart: ChartDef;
+  figure: React.RefObject<HTMLElement | null>;
+  onPng: () => void;
+}) {
+  const isFull = useSyncExternalStore(
+    (listener) => {
+      document.addEventListener('fullscreenchange', listener);
+      return () => document.removeEventListener('fullscreenchange', listener);
     },
-    axes: [
-      { ...axis, size: 26, space: 40, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] },
-      { ...axis, size: 46, space: 28, values: (_, ticks) => ticks.map(tickText) },
-    ],
-    series: [
-      {},
-      ...series.map((s, i): uPlot.Series => {
-        const stroke = color(`--line-${i}`);
-        return {
-          stroke,
-          width: 1.75,
-          spanGaps: true,
-          ...(s.dashed && { dash: [6, 4] }),
-          ...(s.dotted && { dash: [2, 3] }),
-          points: { show: s.points ?? false, size: 7, fill: stroke },
-        };
-      }),
-    ],
-  };
+    () => figure.current !== null && document.fullscreenElement === figure.current,
+  );
+  return (
+    <span className="chart-buttons">
+      <button type="button" aria-label={words.pngOf(title)} onClick={onPng}>
+        {words.png}
+      </button>
+      {document.fullscreenEnabled && (
+        <button
+          type="button"
+          aria-label={isFull ? words.leaveFull : words.fullOf(title)}
+          onClick={() =>
+            void (isFull ? document.exitFullscreen() : figure.current!.requestFullscreen()).catch(() => {
+              // The browser refuses: the chart stays as it is.
+            })
+          }
+        >
+          {isFull ? words.leaveFull : words.full}
+        </button>
+      )}
+    </span>
+  );
+}
+
+export function LegendMark({
+  item: { color, dash, look },
+}: {
+  item: Pick<LegendItem, 'color' | 'dash' | 'look'>;
+}) {
+  return (
+    <svg className="mark" viewBox="0 0 22 10" aria-hidden="true" style={{ color: `var(${color})` }}>
+      {look === 'area' ? (
+        <rect width="22" height="10" fill="currentColor" fillOpacity="0.45" />
+      ) : (
+        <line
+          x2="22"
+          y1="5"
+          y2="5"
+          stroke="currentColor"
+          strokeWidth="2"
+          strokeDasharray={dash.join(' ') || undefined}
+        />
+      )}
+      {look === 'points' && <circle cx="11" cy="5" r="3.5" fill="currentColor" />}
+    </svg>
+  );
+}
+
+const listed = (run: DrawnRun, lines: readonly ChartLine[]) =>
+  lines.map(({ label, source }) => words.value(label, short(lastOf(run.history, source)))).join(', ');
+
+function plotLabel({ title, lines, spread = [] }: ChartDef, runs: readonly DrawnRun[]): string {
+  const [first] = runs;
+  const steps = ({ history }: DrawnRun) => history.steps[history.steps.length - 1];
+  if (runs.length === 1) return words.plot(title, steps(first), listed(first, lines), listed(first, spread));
+  return words.plotOfRuns(
+    title,
+    runs.map((run) => ({ name: run.name, steps: steps(run), lasts: listed(run, [...lines, ...spread]) })),
+  );
+}
+
+const actions: ReadonlyMap<string, (view: ChartsView) => void> = new Map([
+  ['+', (view) => view.zoomBy(0.5)],
+  ['=', (view) => view.zoomBy(0.5)],
+  ['-', (view) => view.zoomBy(2)],
+  ['ArrowLeft', (view) => view.pan(-0.2)],
+  ['ArrowRight', (view) => view.pan(0.2)],
+  ['0', (view) => view.resetZoom()],
+]);
+
+function onKey(event: KeyboardEvent, view: ChartsView): void {
+  if (event.altKey || event.ctrlKey || event.metaKey) return;
+  const action = actions.get(event.key);
+  if (!action) return;
+  // The page's own keys are others.
+  event.preventDefault();
+  event.stopPropagation();
+  action(view);
+}
+
+async function savePicture(
+  { title, meaning, id }: ChartDef,
+  legend: readonly LegendItem[],
+  figure: HTMLElement,
+  { canvas }: Plot,
+): Promise<void> {
+  if (!canvas) return;
+  const values = [...figure.querySelectorAll('.key b')].map(({ textContent }) => textContent);
+  const items = legend.map((item, i) => {
+    const label = words.value(item.line.label, values[i]);
+    return {
+      ...item,
+      label: legend.some(({ run }) => run !== item.run)
+        ? words.marked(markOf(item.run), `${item.run.name}, ${label}`)
+        : label,
+    };
+  });
+  save(await chartPng({ title, meaning, items, canvas, figure }), `${id}.png`);
 }

@@ -1,8 +1,7 @@
 /** The runs that this browser keeps: the list, looking at one, renaming, deleting, and room for more. */
 import { askPersistence } from '../../store/storage-space.ts';
-import type { StorageView } from '../../worker/protocol.ts';
+import type { RunSummary, StorageView } from '../../worker/protocol.ts';
 import type { Core } from '../core.ts';
-import { historyOf } from '../curves/history.ts';
 
 export class Kept {
   /** Tells other tabs that the list changed. */
@@ -12,7 +11,11 @@ export class Kept {
   private refreshing = false;
   private again = false;
 
-  constructor(private readonly core: Core) {
+  /** `onList`: told of the list whenever it was read anew. */
+  constructor(
+    private readonly core: Core,
+    private readonly onList: (runs: readonly RunSummary[]) => void,
+  ) {
     this.tabs.onmessage = () => void this.refresh();
     document.addEventListener('visibilitychange', () => {
       if (!document.hidden) void this.refresh();
@@ -33,6 +36,7 @@ export class Kept {
           runs,
           storage: { ...storage, persistence: this.persistence ?? storage.persistence },
         });
+        this.onList(runs);
       }
     } catch {
       // Storage is denied: there is nothing to list, and each save says why it cannot be kept.
@@ -60,18 +64,6 @@ export class Kept {
     if (!this.wasAsked) await this.askToKeep();
   }
 
-  async show(id: string): Promise<void> {
-    await this.core.guarded(async () => {
-      const { rows, heldOut } = await this.core.service.history(id);
-      const name = this.core.state.runs.find((run) => run.id === id)?.name ?? 'a kept run';
-      this.core.set({ viewed: { id, name, history: historyOf(rows), heldOut } });
-    });
-  }
-
-  closeShown(): void {
-    this.core.set({ viewed: undefined });
-  }
-
   async rename(id: string, name: string): Promise<void> {
     await this.core.guarded(async () => {
       await this.core.service.renameRun(id, name);
@@ -82,11 +74,7 @@ export class Kept {
   async remove(id: string): Promise<void> {
     await this.core.guarded(async () => {
       await this.core.service.deleteRun(id);
-      const { viewed, keptId } = this.core.state;
-      this.core.set({
-        ...(viewed?.id === id && { viewed: undefined }),
-        ...(keptId === id && { keptId: undefined, canResume: false }),
-      });
+      if (this.core.state.keptId === id) this.core.set({ keptId: undefined, canResume: false });
       await this.changed();
     });
   }

@@ -7,6 +7,7 @@ import { DownloadDialog, PushDialog } from './hand-over-dialogs.tsx';
 import { DeleteDialog, RenameDialog } from './run-dialogs.tsx';
 import type { Session } from '../session.ts';
 import { isGoing, type State } from '../state.ts';
+import { useStore } from '../store.ts';
 
 type Action = 'download' | 'push' | 'rename' | 'delete';
 
@@ -65,7 +66,7 @@ function KeptRun({
     `${checkpoints.length} ${checkpoints.length === 1 ? 'checkpoint' : 'checkpoints'}`,
     bytes(run.bytes),
   ].filter(Boolean);
-  const isShown = state.viewed?.id === id;
+  const isShown = useStore(session.overlay.store).shown.some((one) => one.id === id);
   return (
     <li aria-label={name}>
       <p className="kept-head">
@@ -86,7 +87,7 @@ function KeptRun({
         <button
           type="button"
           aria-pressed={isShown}
-          onClick={() => (isShown ? session.kept.closeShown() : void session.kept.show(id))}
+          onClick={() => void session.overlay.toggle(id)}
         >
           Show
         </button>
