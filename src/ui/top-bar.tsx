@@ -1,5 +1,5 @@
 /** The page's name, its lesson, its colours, and a link to the experiment as it is set. */
-import { useState } from 'react';
+import { useId, useState } from 'react';
 import type { Session } from './session.ts';
 import type { State } from './state.ts';
 import { useStore } from './store.ts';
@@ -10,6 +10,7 @@ const t = text.shell;
 
 export function TopBar({ session, state }: { session: Session; state: State }) {
   const { chosen } = useStore(theme);
+  const id = useId();
   const [copied, setCopied] = useState(false);
   const copy = async () => {
     await session.guarded(() => navigator.clipboard.writeText(session.address.now()));
@@ -29,16 +30,16 @@ export function TopBar({ session, state }: { session: Session; state: State }) {
         <button type="button" onClick={() => void copy()}>
           {copied ? t.linkCopied : t.copyLink}
         </button>
-        <label className="theme">
-          <span>{t.theme.label}</span>
-          <select value={chosen} onChange={({ target }) => chooseTheme(target.value as Theme)}>
+        <div className="theme">
+          <label htmlFor={id}>{t.theme.label}</label>
+          <select id={id} value={chosen} onChange={({ target }) => chooseTheme(target.value as Theme)}>
             {THEMES.map((one) => (
               <option key={one} value={one}>
                 {t.theme[one]}
               </option>
             ))}
           </select>
-        </label>
+        </div>
       </div>
     </header>
   );
