@@ -1,6 +1,6 @@
 // Draws a scene: 64 × 64 pixels, a cell is 16 × 16, so that one image token of papo-nano (8-pixel patches,
 // pixel shuffle 2) is one cell.
-import { drawEmoji } from './emoji.ts';
+import { drawEmoji } from './draw-emoji.ts';
 import { createImage, EIGHTHS, fillRect, fillShape, outlines, type RasterImage, type Rgb } from './raster.ts';
 import { barCount, type Color, cellCount, gridSize, type Scene, thingAt } from './world.ts';
 

@@ -47,6 +47,8 @@ export interface DatasetReport {
   readonly good: number;
   /** What was done to good rows that their owner may not expect. */
   readonly notes: string[];
+  /** The good rows as they were read, their images not decoded. */
+  readonly goodRows: readonly ParsedRow[];
   /** The good rows; their images are decoded when a row is asked for. Throws UserError where there are none. */
   dataset(): Dataset;
 }
@@ -70,7 +72,8 @@ function findDataFiles(blobs: NamedBlobs): string[] {
   );
 }
 
-async function* readRows(blobs: NamedBlobs, file: string): AsyncGenerator<RawRow> {
+/** A data file's rows, good and bad. */
+export async function* readRows(blobs: NamedBlobs, file: string): AsyncGenerator<RawRow> {
   const blob = await blobs.open(file);
   if (!blob) throw new UserError(`${blobs.where} has no file "${file}".`);
   if (/\.parquet$/i.test(file)) yield* readParquet(blob, file);
@@ -176,6 +179,7 @@ export async function readDataset(
     problems: findings.problems,
     problemCount: findings.count,
     good: good.length,
+    goodRows: good,
     notes: [...findings.notes],
     dataset: () => new ImportedDataset(name, good, options),
   };

@@ -7,6 +7,8 @@ export interface RawRow {
   readonly row: number;
   readonly record?: Readonly<Record<string, unknown>>;
   readonly problem?: string;
+  /** How it begins, where it is no record. */
+  readonly text?: string;
 }
 
 /** Bytes of one line, at most: an image as base64 in it included. */
@@ -15,6 +17,9 @@ const longestLine = 96 * 2 ** 20;
 const largestList = 256 * 2 ** 20;
 /** Rows of a dataset, at most. */
 export const mostRows = 1_000_000;
+
+/** Characters of a row that is no record that are kept to be shown. */
+const shownText = 2000;
 
 const newline = 0x0a;
 
@@ -60,7 +65,11 @@ function toRow(row: number, value: unknown): RawRow {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     return { row, record: value as Record<string, unknown> };
   }
-  return { row, problem: `this is ${show(value)}; expected an object such as {"prompt": …, "image": …}` };
+  return {
+    row,
+    problem: `this is ${show(value)}; expected an object such as {"prompt": …, "image": …}`,
+    text: show(value, shownText),
+  };
 }
 
 function parseLine(row: number, bytes: Uint8Array | null): RawRow | null {
@@ -75,7 +84,8 @@ function parseLine(row: number, bytes: Uint8Array | null): RawRow | null {
   try {
     return toRow(row, JSON.parse(text));
   } catch (error) {
-    return { row, problem: `the line is not valid JSON: ${(error as Error).message}` };
+    const problem = `the line is not valid JSON: ${(error as Error).message}`;
+    return { row, problem, text: text.slice(0, shownText) };
   }
 }
 

@@ -97,7 +97,8 @@ function readPrompt(record: Readonly<Record<string, unknown>>, note: (text: stri
   return 'value' in text ? withoutMark(text.value, column, note) : text;
 }
 
-function readImage(
+/** The image of a record, or what is wrong with it. */
+export function readImage(
   record: Readonly<Record<string, unknown>>,
   place: ImageFolder,
 ): Field<Extract<ImageSource, { open: unknown }>> {

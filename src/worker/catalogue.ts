@@ -12,6 +12,7 @@ import { checkRewards } from '../papo/generation.ts';
 import { findPreset, PRESET_NAMES, PRESETS } from '../papo/presets.ts';
 import type { Settings } from '../papo/settings.ts';
 import { rewardFunctions } from '../rewards/rewards.ts';
+import type { TaskKindInfo } from './data-protocol.ts';
 import type { Catalogue, Problem, RunRequest, Validation } from './protocol.ts';
 
 /**
@@ -43,7 +44,11 @@ export function catalogue(): Catalogue {
       };
     }),
     presets: PRESET_NAMES.map((name) => ({ name, source: PRESETS[name].source })),
-    tasks: (Object.keys(tasks) as TaskName[]).map((name) => ({ name, meaning: describeTask(name) })),
+    tasks: (Object.keys(tasks) as TaskName[]).map((name) => ({
+      name,
+      meaning: taskMeanings[name],
+      kinds: kindsOf(name),
+    })),
     rewards: Object.keys(rewardFunctions).map((name) => ({ name, meaning: rewardMeanings[name] ?? '' })),
   };
 }
@@ -58,12 +63,20 @@ const rewardMeanings: Readonly<Record<string, string>> = {
 const isTexts = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((entry) => typeof entry === 'string');
 
-function describeTask(name: TaskName): string {
-  const asked = Object.keys(tasks[name]) as TaskKind[];
-  const hard = asked.filter((kind) => kinds[kind].level === 'hard').length;
-  const level =
-    hard === 0 ? 'what papo-nano was warmed up for' : hard === asked.length ? 'harder' : 'both levels';
-  return `${asked.join(', ')} (${level})`;
+const taskMeanings: Readonly<Record<TaskName, string>> = {
+  shapes: 'Coloured shapes in 16 cells, and bar charts: what papo-nano was warmed up for.',
+  counting: 'Count the shapes that are described: harder, papo-nano has never done it.',
+  comparing: 'The largest of three shapes, the tallest of four bars: harder.',
+  reasoning: 'Count or read off, then calculate: harder.',
+  emoji: 'Emoji in place of shapes: pictures papo-nano has never seen, asked about in words it knows.',
+  emoji_counting: 'Count the emoji of a colour: new pictures and a kind of question that was never trained.',
+  all: 'Every kind of question about shapes and bars.',
+};
+
+function kindsOf(task: TaskName): TaskKindInfo[] {
+  const mix = Object.entries(tasks[task]) as [TaskKind, number][];
+  const total = mix.reduce((sum, [, weight]) => sum + weight, 0);
+  return mix.map(([name, weight]) => ({ name, level: kinds[name].level, share: weight / total }));
 }
 
 export type Checked = { readonly config?: ResolvedConfig; readonly validation: Validation };

@@ -3,8 +3,9 @@ import { createStore, del, entries, get, set, type UseStore } from 'idb-keyval';
 import type { Dataset } from '../data/dataset.ts';
 import { split } from '../data/dataset-split.ts';
 import { UserError } from '../errors.ts';
-import type { DatasetReport } from '../import/dataset.ts';
+import type { DatasetReport, RowProblem } from '../import/dataset.ts';
 import type { PickedFile } from '../import/picked-files.ts';
+import type { RowContent } from '../import/rows-at.ts';
 import { randomId } from '../store/random-id.ts';
 import type { DatasetSummary, DatasetView } from './protocol.ts';
 import { rowView } from './views.ts';
@@ -16,30 +17,38 @@ interface Kept {
   readonly files: readonly PickedFile[];
 }
 
+/** A row that cannot be used, with what stands in it. */
+export interface BadRow extends RowContent {
+  readonly file: string;
+  readonly row: number;
+  readonly problems: readonly { readonly column?: string; readonly message: string }[];
+}
+
+interface Entry {
+  readonly kept: Kept;
+  readonly report: DatasetReport;
+}
+
 /** Of the rows, where the user brings no held-out set. */
 export const heldOutShare = 0.125;
 const shownRows = 8;
 
 export class Datasets {
   private readonly store: UseStore = createStore('papo-web-datasets', 'datasets');
-  private readonly open = new Map<string, { kept: Kept; report: DatasetReport }>();
+  private readonly open = new Map<string, Entry>();
 
-  /** Reads the files; what can be used stays in this browser. Throws a UserError where no row can. */
+  /** Reads the files; what can be used stays in this browser. Where no row can, nothing stays after a reload. */
   async add(files: readonly PickedFile[]): Promise<{ view: DatasetView; warning?: string }> {
     const name =
       files.length === 1 ? files[0].path : `${files[0]?.path ?? 'nothing'} and ${files.length - 1} more`;
     const report = await readFiles(files, name);
-    if (report.good === 0)
-      throw new UserError(
-        [
-          `${name}: none of ${report.rows} rows can be used.`,
-          ...report.problems.slice(0, 5).map(problemLine),
-        ].join('\n'),
-      );
+    if (report.rows === 0)
+      throw new UserError(`${name} has no rows: expected one question with its image a row.`);
     const id = randomId();
     const kept = { name, good: report.good, files };
     this.open.set(id, { kept, report });
     let warning: string | undefined;
+    if (report.good === 0) return { view: await this.view(id) };
     try {
       await set(id, kept, this.store);
     } catch {
@@ -64,11 +73,26 @@ export class Datasets {
     return split((await this.read(id)).report.dataset(), heldOutShare, seed);
   }
 
+  async report(id: string): Promise<DatasetReport> {
+    return (await this.read(id)).report;
+  }
+
+  /** Rows that cannot be used, from this number on; their content is read again from the files. */
+  async problemRows(id: string, from: number, count: number): Promise<BadRow[]> {
+    const { kept, report } = await this.read(id);
+    const rows = byRow(report.problems).slice(from, from + count);
+    const [{ readRowsAt }, { pickedBlobs }] = await Promise.all([
+      import('../import/rows-at.ts'),
+      import('../import/picked-files.ts'),
+    ]);
+    const contents = await readRowsAt(await pickedBlobs(kept.files), rows);
+    return rows.map((row, i) => ({ fields: [], ...contents[i], ...row }));
+  }
+
   async view(id: string): Promise<DatasetView> {
     const { kept, report } = await this.read(id);
-    const data = report.dataset();
     const rows = await Promise.all(
-      Array.from({ length: Math.min(shownRows, data.size) }, (_, i) => data.row(i)),
+      Array.from({ length: Math.min(shownRows, report.good) }, (_, i) => report.dataset().row(i)),
     );
     return {
       id,
@@ -76,15 +100,14 @@ export class Datasets {
       rows: report.rows,
       good: report.good,
       columns: report.columns,
-      problems: report.problems,
-      problemCount: report.problemCount,
+      problemRows: report.rows - report.good,
       notes: report.notes,
       hasAnswers: rows.some(({ answer }) => answer !== null),
       samples: rows.map(rowView),
     };
   }
 
-  private async read(id: string): Promise<{ kept: Kept; report: DatasetReport }> {
+  private async read(id: string): Promise<Entry> {
     const known = this.open.get(id);
     if (known) return known;
     const kept = await get<Kept>(id, this.store).catch(() => undefined);
@@ -105,8 +128,16 @@ async function readFiles(files: readonly PickedFile[], name: string): Promise<Da
     import('../import/dataset.ts'),
     import('../import/decode-page.ts'),
   ]);
-  return readDataset(files, { decodeImage, name });
+  return readDataset(files, { decodeImage, name, keptProblems: Number.POSITIVE_INFINITY });
 }
 
-const problemLine = ({ file, row, column, message }: DatasetReport['problems'][number]) =>
-  `${file}, row ${row}${column ? `, ${column}` : ''}: ${message}`;
+/** Problems of one row stand one after the other. */
+function byRow(problems: readonly RowProblem[]): Omit<BadRow, keyof RowContent>[] {
+  const rows: { file: string; row: number; problems: { column?: string; message: string }[] }[] = [];
+  for (const { file, row, ...problem } of problems) {
+    const last = rows.at(-1);
+    if (last?.file === file && last.row === row) last.problems.push(problem);
+    else rows.push({ file, row, problems: [problem] });
+  }
+  return rows;
+}

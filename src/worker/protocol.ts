@@ -1,4 +1,5 @@
 /** What page and worker say to each other: types and one list, so that the page carries none of the trainer's code. */
+import type { DataService, TaskKindInfo } from './data-protocol.ts';
 import type { EvaluationService } from './evaluation-protocol.ts';
 import type { LabService } from './lab-protocol.ts';
 import type { RewardService } from './reward-protocol.ts';
@@ -25,7 +26,11 @@ export interface SettingInfo {
 export interface Catalogue {
   readonly settings: readonly SettingInfo[];
   readonly presets: readonly { readonly name: string; readonly source: string }[];
-  readonly tasks: readonly { readonly name: string; readonly meaning: string }[];
+  readonly tasks: readonly {
+    readonly name: string;
+    readonly meaning: string;
+    readonly kinds: readonly TaskKindInfo[];
+  }[];
   /** Built-in reward functions. */
   readonly rewards: readonly { readonly name: string; readonly meaning: string }[];
 }
@@ -137,13 +142,6 @@ export interface PushRequest extends ExportRequest {
   readonly isPrivate: boolean;
 }
 
-export interface DatasetProblem {
-  readonly file: string;
-  readonly row: number;
-  readonly column?: string;
-  readonly message: string;
-}
-
 /** A file and its path inside what was dropped or picked. */
 export interface PickedFileView {
   readonly path: string;
@@ -162,9 +160,8 @@ export interface DatasetSummary {
 export interface DatasetView extends DatasetSummary {
   readonly rows: number;
   readonly columns: readonly string[];
-  /** The first of them; `problemCount` counts all. */
-  readonly problems: readonly DatasetProblem[];
-  readonly problemCount: number;
+  /** Rows that cannot be used. */
+  readonly problemRows: number;
   /** What was done to good rows that their owner may not expect. */
   readonly notes: readonly string[];
   readonly hasAnswers: boolean;
@@ -329,7 +326,7 @@ export const LIVE_SETTINGS = [
 ] as const;
 
 /** The worker's side, reached through comlink. */
-export interface TrainingService extends EvaluationService, LabService, RewardService {
+export interface TrainingService extends DataService, EvaluationService, LabService, RewardService {
   catalogue(): Catalogue;
   validate(request: RunRequest): Validation;
   /** Loads the model folder at `url`, of the page's own origin, onto a device. An earlier model and its run are given up. */
@@ -341,7 +338,7 @@ export interface TrainingService extends EvaluationService, LabService, RewardSe
     onProgress: (progress: LoadProgress) => void,
   ): Promise<Loaded>;
   /** Training questions of a task, without completions. */
-  samples(task: string, count: number): GroupView[];
+  samples(task: string, count: number): Promise<GroupView[]>;
   /**
    * Starts a run from the loaded weights; resolves once it is accepted, with its problems where it is not. With
    * `steps` it pauses after so many updates.
