@@ -4,8 +4,9 @@ import type { PickedFile } from '../import/picked-files.ts';
 import { openSandbox } from '../rewards/sandbox/page.ts';
 import type { Sandbox } from '../rewards/sandbox/protocol.ts';
 import { type Client, callback, handOver, startWorker } from '../worker/client.ts';
-import { LIVE_SETTINGS, type RunEvent } from '../worker/protocol.ts';
+import { LIVE_SETTINGS, type RunEvent, type RunRequest } from '../worker/protocol.ts';
 import { Address } from './address.ts';
+import { Comparison } from './compare/comparison.ts';
 import { type Core, messageOf } from './core.ts';
 import { Overlay } from './curves/overlay.ts';
 import { FilesIn } from './data/files-in.ts';
@@ -45,6 +46,7 @@ export class Session implements Core {
   );
   readonly lesson = new Lesson(this);
   readonly evaluations = new EvaluateController(this);
+  readonly comparison = new Comparison(this);
   readonly trying = new Trying(this);
   readonly looking = new Looking(this, () => this.trying.question);
   readonly rollouts = new RolloutsView(this);
@@ -136,6 +138,8 @@ export class Session implements Core {
     await this.guarded(async () => {
       await this.validate();
       const isLive = LIVE_SETTINGS.some((live) => live === name);
+      // A comparison's runs keep their settings.
+      if (this.comparison.isGoing) return;
       if (!isLive || !isGoing(this.state) || this.state.validation?.problems.length) return;
       const value = this.state.validation?.values[name];
       if (value !== undefined) await this.service.setLive({ [name]: value });
@@ -164,14 +168,17 @@ export class Session implements Core {
     await this.choose({ settings: {} });
   }
 
-  /** Starts a run; with `steps` it pauses after so many. Resolves false where a setting is at fault. */
-  async start(steps?: number): Promise<boolean> {
-    const { form } = this.state;
+  /**
+   * Starts a run: of the form's settings, or of a comparison's; with `steps` it pauses after so many. Resolves false
+   * where a setting is at fault.
+   */
+  async start(steps?: number, request?: RunRequest): Promise<boolean> {
+    const asked = request ?? requestOf(this.state.form);
     const accepted = await this.beginning(async () => {
       this.set({ ...cleared(this.state), pending: 'start' });
-      if (form.codeIsOn) await this.needSandbox();
-      const validation = await this.service.start(requestOf(form), this.receiver(), steps);
-      this.set({ validation });
+      if (asked.rewardCode !== undefined) await this.needSandbox();
+      const validation = await this.service.start(asked, this.receiver(), steps);
+      if (!request) this.set({ validation });
       return validation.problems.length === 0;
     });
     if (accepted) void this.kept.askOnce();
@@ -207,6 +214,14 @@ export class Session implements Core {
       this.address.write();
       await this.validate();
       return true;
+    });
+  }
+
+  /** What a kept run was begun with, in the form: for another one. */
+  async duplicate(id: string): Promise<void> {
+    await this.guarded(async () => {
+      await this.choose(formOf(this.state.form, await this.service.runRequest(id)));
+      this.goTo('train');
     });
   }
 

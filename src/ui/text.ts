@@ -79,6 +79,7 @@ export const text = {
     minutes: (min: number, s: number) => `${min} min ${s} s`,
     hours: (h: number, min: number) => `${h} h ${min} min`,
     million: (n: string) => `${n} million`,
+    workerGone: 'The worker broke down meanwhile and a new one took its place; start it again.',
   },
   train: {
     run: 'Run',
@@ -698,7 +699,138 @@ export const text = {
       none: 'none',
     },
   },
-  compare: {},
+  compare: {
+    title: 'Compare',
+    meaning:
+      'Two settings, the same seed: the same prompts in the same order, so that what differs is the settings. Each run trains as any other does, one after the other, and is kept under Runs; then both answer the same held-out questions.',
+    pair: 'Compare',
+    pairs: {
+      papo: {
+        label: 'GRPO against PAPO',
+        arms: ['GRPO', 'PAPO'],
+        meaning: 'GRPO has γ = η1 = η2 = 0; PAPO has the weights of the preset. Everything else is equal.',
+      },
+      objective: {
+        label: 'The paper’s objective against TRL’s',
+        arms: ['Paper', 'TRL'],
+        meaning:
+          'objective = paper against objective = trl. TRL’s code differs from the paper, among others in the sign of its entropy term.',
+      },
+      gamma: {
+        label: 'γ 0.02 against 0.04',
+        arms: ['γ 0.02', 'γ 0.04'],
+        meaning:
+          'perception_loss_weight, without the entropy terms. In the paper the 7B model collapses at 0.04; papo-nano did not within 50 steps when it was measured. The next pair shows the collapse on papo-nano.',
+      },
+      collapse: {
+        label: 'γ 0.005 against 0.3 (papo-nano collapses)',
+        arms: ['γ 0.005', 'γ 0.3'],
+        meaning:
+          'The same without entropy terms at a γ that is too high for papo-nano: the perception KL pays more than right answers do.',
+      },
+      entropy: {
+        label: 'Double entropy off against on, at γ 0.3',
+        arms: ['η 0', 'η 0.1'],
+        meaning: 'der_loss_weight1 and der_loss_weight2, at a γ that is too high without them.',
+      },
+      own: {
+        label: 'My own two settings',
+        arms: ['First', 'Second'],
+        meaning:
+          'What each changes, on top of the settings in Train: one name=value a line, under the names in Train.',
+      },
+    },
+    ownLabel: (arm: string) => `${arm}: settings`,
+    ownExample: 'learning_rate=1e-4',
+    shared: (preset: string, data: string, differs: number) =>
+      `Both start from preset ${preset}, with ${data}${differs === 0 ? '' : ` and the ${differs} ${differs === 1 ? 'setting' : 'settings'} changed in Train that the pair leaves alone`}.`,
+    seeds: 'Seeds',
+    seedsHint: 'one: says nothing of other seeds; from two on: differences over seeds',
+    steps: 'Steps a run',
+    questions: 'Held-out questions',
+    samples: 'Answers a question (k)',
+    start: 'Run both with the same seed',
+    startSeveral: (seeds: number) => `Run both with the same ${seeds} seeds`,
+    goesOnElsewhere: 'A run goes on. Stop it, or let it finish, before a comparison begins.',
+    replaces: 'A new comparison takes the place of the one below; its runs stay under Runs.',
+    stop: 'Stop the comparison',
+    stopping: 'Stopping',
+    pause: 'Pause',
+    resume: 'Go on',
+    goOn: (left: number) => `Go on: ${left} ${left === 1 ? 'run' : 'runs'} to go`,
+    forget: 'Put it away',
+    unfinished: (done: number, total: number) =>
+      `${done} of ${total} runs are done. The comparison was stopped, or its tab was closed; it goes on where it was.`,
+    training: (name: string, at: number, total: number) => `Run ${at} of ${total}: training ${name}`,
+    step: (step: number, of: number) => `, step ${step} of ${of}`,
+    measuring: (name: string, at: number, total: number, share: string) =>
+      `Run ${at} of ${total}: measuring ${name} on held-out questions, ${share}`,
+    left: (time: string) => `, about ${time} left in all`,
+    paused: ', paused',
+    progress: 'Progress of all runs',
+    runName: (arm: string, seed: number) => `${arm}, seed ${seed}`,
+    runs: 'Runs of the comparison',
+    states: { waiting: 'to come', training: 'training', begun: 'begun', measured: 'done' },
+    curves: 'Curves',
+    curvesOf: 'Curves of seed',
+    noCurves: 'They appear with the first steps.',
+    result: 'What differs',
+    noResult: 'Said when all runs are measured, with its uncertainty.',
+    /** The one sentence. `difference` is second − first, in points, with its interval. */
+    sentence: {
+      numbers: (names: readonly string[], shares: readonly string[], basis: string) =>
+        `${basis}, ${names[0]} answers ${shares[0]} right and ${names[1]} ${shares[1]}.`,
+      oneSeed: (questions: number) => `With one seed, on ${questions} held-out questions`,
+      seeds: (seeds: number, questions: number) =>
+        `Over ${seeds} seeds, on ${questions} held-out questions each`,
+      shown: (names: readonly string[], more: boolean, difference: string, low: string, high: string) =>
+        `${names[1]} answers ${difference} points ${more ? 'more' : 'fewer'} right than ${names[0]}; 95 % interval of the difference ${low} to ${high}.`,
+      open: (names: readonly string[], difference: string, low: string, high: string) =>
+        `No difference was shown: ${names[1]} − ${names[0]} is ${difference} points, and the 95 % interval, ${low} to ${high}, holds zero. A difference anywhere in it could have been missed.`,
+      unknown: (names: readonly string[], difference: string) =>
+        `${names[1]} − ${names[0]} is ${difference} points in every seed. With no scatter between seeds no interval can be given, and no difference is claimed.`,
+      onlyOneSeed: 'This says nothing of other seeds: the interval is over questions.',
+      overSeeds: 'The interval is Student’s t over the paired differences of the seeds.',
+    },
+    table: 'All that was measured, second minus first',
+    quantity: 'Quantity',
+    difference: (names: readonly string[]) => `${names[1]} − ${names[0]}`,
+    verdict: 'After correction',
+    verdicts: { differs: 'differs', open: 'no difference shown', unknown: 'cannot be told' },
+    quantities: {
+      accuracy: 'Right answers, image',
+      masked_accuracy: 'Right answers, masked image',
+      blank_accuracy: 'Right answers, black image',
+      format_errors: 'Format errors',
+      perception_errors: 'Perception errors',
+      perception_kl: 'Perception KL, nats a token',
+      entropy: 'Entropy, nats a token',
+      seconds: 'Seconds a step',
+    },
+    how: 'How to read this',
+    howOneSeed: [
+      'Each line pairs the two models question by question. Shares: Wilson’s interval, and Bonett and Price’s for the difference; KL and entropy: Student’s t over questions. Seconds a step has one number a run, so no interval.',
+    ],
+    howSeeds: [
+      'Each line takes one difference a seed, of the means over questions, and Student’s t over the seeds. Few seeds give wide intervals: with two, the factor is 12.7.',
+    ],
+    howAlways: [
+      'Right answers on the image were chosen beforehand as what counts; the sentence is about them. The other lines are corrected for looking at several of them by Holm’s method: a line says “differs” only where its adjusted p is below 0.05, and its interval, which is not adjusted, may leave out zero all the same.',
+      'The masked image is the same for both models, question by question.',
+    ],
+    p: 'p',
+    badSteps: (typed: string) => `Steps a run: expected a whole number, at least 1, got “${typed}”.`,
+    badArm: (arm: string, problems: string) => `${arm}: ${problems}`,
+    sameArms: (preset: string) =>
+      `Both would train with the same settings: preset ${preset} has nothing that this pair changes. Choose another pair, or another preset in Train.`,
+    otherModel: (model: string) =>
+      `The comparison began with the model ${model}. Load it again to go on, or put the comparison away.`,
+    notKept:
+      'The run could not be kept in this browser, so its model cannot be measured. Allow this page to store data, and start again.',
+    runFailed: (why: string) => `A run failed, so the comparison stopped. ${why}`,
+    anotherRun: 'Another run was started meanwhile, so the comparison stopped. Stop that run, then go on.',
+    nothingYet: 'Nothing was compared yet. Pick a pair; on two slow cores 2 × 40 steps take some minutes.',
+  },
   runs: {
     title: 'Kept runs',
     empty: 'Every run is kept in this browser with its checkpoints, from its first step on. None is there yet.',
@@ -891,8 +1023,8 @@ export const text = {
       },
       hacking: {
         title: 'Hacking it',
-        body: 'A KL has no upper end. With γ too high the cheapest way to raise it is to write what no picture asked for. Here γ is 1 instead of 0.005, with the exact KL and without double entropy.',
-        action: 'Trains for forty updates and waits for the collapse.',
+        body: 'A KL has no upper end. With γ too high the cheapest way to raise it is to write what no picture asked for. Here γ is 0.3 instead of 0.005, the second view is all black, and double entropy is off.',
+        action: 'Trains for fifty small updates, about half a minute, and waits for the collapse.',
         look: 'Perception KL shoots up while accuracy, after a good start, turns and falls. Then read the rollouts: answers lose their form.',
       },
       entropy: {
