@@ -1,18 +1,11 @@
 import { Tabs } from 'radix-ui';
-import { type ComponentType, useSyncExternalStore } from 'react';
-import { ComparePanel } from './compare/compare-panel.tsx';
-import { DataPanel } from './data/data-panel.tsx';
-import { DatasetDialog } from './data/dataset-dialog.tsx';
+import { type ComponentType, useEffect, useSyncExternalStore } from 'react';
 import { DropZone } from './data/files.tsx';
-import { EvaluatePanel } from './evaluate/evaluate-panel.tsx';
-import { Lesson } from './lesson/lesson.tsx';
 import { LiveRegion } from './live-region.tsx';
-import { LookPanel } from './look/look-panel.tsx';
 import { Messages } from './messages.tsx';
 import { PANELS, type Panel } from './panels.ts';
-import { RewardPanel } from './reward/reward-panel.tsx';
-import { RolloutsPanel } from './rollouts/rollouts-panel.tsx';
-import { RunsPanel } from './runs/runs-panel.tsx';
+import { later, preloadWhenIdle } from './parts/later.tsx';
+import { DeletedRuns } from './runs/deleted.tsx';
 import type { Session } from './session.ts';
 import { useShortcuts } from './shortcuts.ts';
 import type { State } from './state.ts';
@@ -20,24 +13,35 @@ import { text } from './text.ts';
 import { TopBar } from './top-bar.tsx';
 import { RunBar } from './train/run-bar.tsx';
 import { TrainPanel } from './train/train-panel.tsx';
-import { TryPanel } from './try-it/try-it-panel.tsx';
 
-const panels: Readonly<Record<Panel, ComponentType<{ session: Session; state: State }>>> = {
-  train: TrainPanel,
-  rollouts: RolloutsPanel,
-  look: LookPanel,
-  evaluate: EvaluatePanel,
-  try: TryPanel,
-  compare: ComparePanel,
-  runs: RunsPanel,
-  data: DataPanel,
-  reward: RewardPanel,
+interface PanelProps {
+  readonly session: Session;
+  readonly state: State;
+}
+
+/** All but the first panel: loaded once the model is, or when they are shown before. */
+const others = {
+  rollouts: later<PanelProps>(async () => (await import('./rollouts/rollouts-panel.tsx')).RolloutsPanel),
+  look: later<PanelProps>(async () => (await import('./look/look-panel.tsx')).LookPanel),
+  evaluate: later<PanelProps>(async () => (await import('./evaluate/evaluate-panel.tsx')).EvaluatePanel),
+  try: later<PanelProps>(async () => (await import('./try-it/try-it-panel.tsx')).TryPanel),
+  compare: later<PanelProps>(async () => (await import('./compare/compare-panel.tsx')).ComparePanel),
+  runs: later<PanelProps>(async () => (await import('./runs/runs-panel.tsx')).RunsPanel),
+  data: later<PanelProps>(async () => (await import('./data/data-panel.tsx')).DataPanel),
+  reward: later<PanelProps>(async () => (await import('./reward/reward-panel.tsx')).RewardPanel),
 };
+const panels: Readonly<Record<Panel, ComponentType<PanelProps>>> = { train: TrainPanel, ...others };
+const Lesson = later<PanelProps>(async () => (await import('./lesson/lesson.tsx')).Lesson);
+const DatasetDialog = later(async () => (await import('./data/dataset-dialog.tsx')).DatasetDialog);
 
 export function App({ session }: { session: Session }) {
   const state = useSyncExternalStore(session.subscribe, session.snapshot);
   useShortcuts(session);
   const Shown = panels[state.panel];
+  const isLoaded = state.loaded !== undefined;
+  useEffect(() => {
+    if (isLoaded) preloadWhenIdle([...Object.values(others), Lesson, DatasetDialog]);
+  }, [isLoaded]);
   return (
     <Tabs.Root
       className="app"
@@ -68,6 +72,7 @@ export function App({ session }: { session: Session }) {
       {state.lessonIsOpen && <Lesson session={session} state={state} />}
       {state.offered && <DatasetDialog view={state.offered} session={session} />}
       <DropZone session={session} />
+      <DeletedRuns session={session} />
       <LiveRegion state={state} />
     </Tabs.Root>
   );

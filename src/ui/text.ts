@@ -519,13 +519,8 @@ export const text = {
     fileName: 'evaluation.csv',
     /** Numbers come with their intervals. */
     summaryOne: (subject: string, share: string) => `On the image ${subject} answers ${share} right.`,
-    summary: (
-      [before, after]: readonly string[],
-      [first, second]: readonly string[],
-      difference: string,
-      isShown: boolean,
-    ) =>
-      `On the image: ${before} ${first}, ${after} ${second}. Difference ${difference} points${isShown ? '.' : ': the interval holds zero, so no difference is shown.'}`,
+    summary: ([first, second]: readonly string[], difference: string, isShown: boolean) =>
+      `On the image: ${first} right before, ${second} after. Difference ${difference} points${isShown ? '.' : ': the interval holds zero, so no difference is shown.'}`,
     basis: (questions: number, samples: number, data: string) =>
       `${questions} held-out questions of ${data}, ${samples === 1 ? 'one sampled answer' : `${samples} sampled answers`} each. In brackets: 95 % intervals, in percent; of differences, in percentage points.`,
     tableOf: (view: string) => `Accuracy, ${view.toLowerCase()}`,
@@ -541,10 +536,12 @@ export const text = {
       vision_dependency: 'Right, by vision dependency',
       error: 'First error of an answer',
     },
+    dependencies:
+      'Vision dependency: low, the text mostly gives the answer away; medium, it hints at an answer; high, only the image tells.',
     names: {
-      low: 'low: the text gives the answer mostly away',
-      medium: 'medium: the text hints at it',
-      high: 'high: only the image tells',
+      low: 'low',
+      medium: 'medium',
+      high: 'high',
       perception: 'perception',
       reasoning: 'reasoning',
       format: 'format',
@@ -913,7 +910,123 @@ export const text = {
       pushed: 'Pushed.',
     },
   },
-  data: {},
+  data: {
+    tasks: 'Built-in tasks',
+    own: 'Your own data',
+    chosen: 'for the next run',
+    waiting: 'Waiting for the list of tasks …',
+    kindsOf: (task: string) => `Kinds of question in ${task}`,
+    levels: { default: 'default', hard: 'hard' },
+    removed: 'A dataset that is not here any more',
+    trainOnThis: 'Train on this',
+    toTrain: 'Go to Train',
+    whileGoing: 'A run is going on; stop it before the next one is given other data.',
+    emojiLicense: 'The emoji are Fluent Emoji Flat, © Microsoft Corporation, MIT licence.',
+    license: 'Read the licence',
+    moreSamples: 'More samples',
+    samplesWaiting: 'Fetching samples …',
+    imageOf: (prompt: string) => `Image of “${prompt}”`,
+    rightAnswer: 'the right answer',
+    tryAgain: 'Try again',
+    noOwn: 'Nothing yet. Open a file of questions with their images; it stays on this machine.',
+    rows: (count: string, n: number) => (n === 1 ? `${count} usable row` : `${count} usable rows`),
+    remove: 'Remove …',
+    removeNamed: (name: string) => `Remove ${name} …`,
+    removeTitle: (name: string) => `Remove ${name} from this browser?`,
+    removeMeans:
+      'Its copy in this browser goes; your files stay where they are. Runs that were trained on it stay too, but can go on only once the files are opened again.',
+    removeIt: 'Remove it',
+    cancel: 'Cancel',
+    example: 'Download an example',
+    datasetTitle: (name: string) => `Dataset ${name}`,
+    ofRows: (good: string, rows: string) => `${good} of ${rows} rows`,
+    canBeUsed: (columns: string) => `can be used. Columns: ${columns}.`,
+    noneGood:
+      'No row can be used, so there is nothing to train on. Mend what is said below in your file, and open it again.',
+    noAnswers:
+      'There are no answers, so the built-in rewards have nothing to compare with: bring your own reward code.',
+    useGoodRows: (good: string) => `Use the ${good} good rows`,
+    useRows: (good: string) => `Use the ${good} rows`,
+    formats: {
+      title: 'What the files must look like',
+      files:
+        'JSONL (one object a line), a JSON list, or Parquet, with the images beside it: pick them all at once, or one zip of everything.',
+      columns: [
+        { names: 'prompt', meaning: 'The question, as text or as one user message. Also: problem, question.' },
+        {
+          names: 'image',
+          meaning:
+            'A path to one of the files, a data URL, base64, or {"bytes": …}. PNG, JPEG, WebP and what else the browser reads. Also: images, with one entry.',
+        },
+        {
+          names: 'answer',
+          meaning: 'The right answer, a text or a number; may be missing if you bring reward code. Also: solution.',
+        },
+        {
+          names: 'kind, …',
+          meaning: 'Any other column goes to your reward code by its name; kind groups the statistics.',
+        },
+      ],
+      line: '{"prompt": "which color @3", "image": "images/1.png", "answer": "red"}',
+      exampleHint:
+        'The example is a zip that can be opened here as it is: twelve questions as data.jsonl, with their images.',
+    },
+    files: {
+      openFolder: 'Open a model folder…',
+      openZip: 'Open a model zip…',
+      openDataset: 'Open a dataset…',
+      orDrop: 'Or drop them anywhere on the page. They stay on this machine.',
+      going: (what: string) => `${what} …`,
+      drop: 'Drop a model or a dataset',
+      dropKinds: 'a Hugging Face folder or zip; JSONL or Parquet with its images',
+      noModelAmong: 'there is no config.json and no .safetensors among them',
+      isAmong: (name: string) => `${name} is among them`,
+      stopFirst: 'A run is going on; stop it before another model or dataset is opened.',
+      many: (count: number) => `${count} files`,
+      lookingInto: (name: string) => `Looking into ${name}`,
+      reading: (name: string, kind: 'model' | 'dataset'): string => `Reading ${name} as a ${kind}`,
+      taken: (name: string, kind: 'model' | 'dataset', because: string): string =>
+        `${name}: taken for a ${kind}, since ${because}.`,
+    },
+    statistics: {
+      title: 'Questions and answers',
+      waiting: 'The worker counts as soon as it is free …',
+      counting: (done: string, total: string) => `Counting questions: ${done} of ${total}.`,
+      left: (time: string) => `About ${time} left.`,
+      counted: (questions: string) =>
+        `Counted over the first ${questions} training questions of seed 0; the task has no end.`,
+      countedAll: (questions: string) => `Counted over all ${questions} usable rows.`,
+      guessing: 'Right by guessing',
+      guessingHint:
+        'for one who never looks, and always gives the kind’s most common answer. Accuracy above it comes from looking, or from hints.',
+      noAnswers: 'There are no answers.',
+      noModel: 'Load a model to count its tokens.',
+      promptTokens: 'Prompt tokens',
+      range: (least: string, most: string) => (least === most ? least : `${least} to ${most}`),
+      promptTokensHint: (median: string) =>
+        `of the loaded model, the image’s included; half of the prompts have at most ${median}.`,
+      dependency: 'Vision dependency',
+      dependencyHint:
+        'How little the text gives away. low: it says “surely” and is right 7 times in 10; medium: it says “maybe” and is right 3 times in 10; high: no hint.',
+      allQuestions: 'All questions',
+      kindFacts: (distinct: string, n: number, most: string) =>
+        `${distinct} ${n === 1 ? 'answer' : 'different answers'}; the most common is right in ${most}.`,
+      answer: 'Answer',
+      share: 'Share of the answers',
+      others: (count: string, n: number) => (n === 1 ? 'and 1 other answer' : `and ${count} other answers`),
+    },
+    problems: {
+      title: 'Rows that cannot be used',
+      row: 'Row',
+      what: 'What is wrong, and what was expected; below it, what stands in the row',
+      reading: 'Reading the rows …',
+      pages: 'Pages of rows that cannot be used',
+      previous: 'Previous',
+      next: 'Next',
+      place: (from: string, to: string, total: string) => `${from} to ${to} of ${total}`,
+      imageOf: (row: string) => `Image of row ${row}`,
+    },
+  },
   reward: {
     title: 'Rewards',
     hint: 'A completion’s rewards are weighted and added up; what counts is how it stands against the other completions of its group.',

@@ -118,7 +118,7 @@ export interface EvaluationService {
     request: EvaluationRequest,
     onProgress: (progress: EvaluationProgress) => void,
   ): Promise<EvaluationResult | null>;
-  cancelEvaluation(): void;
+  cancelEvaluation(): Promise<void>;
   /** Held-out questions that stay the same. */
   fixedQuestions(run: RunRequest, count: number): Promise<GroupView[]>;
   answerFixed(run: RunRequest, count: number, subject: Subject): Promise<FixedAnswer[]>;
@@ -132,5 +132,5 @@ export interface EvaluationService {
     },
     onProgress: (progress: EvaluationProgress) => void,
   ): Promise<RunMeasure | null>;
-  compareRuns(pairs: readonly MeasuredPair[]): ComparisonResult;
+  compareRuns(pairs: readonly MeasuredPair[]): Promise<ComparisonResult>;
 }

@@ -109,13 +109,13 @@ export interface AskView {
 }
 
 export interface LabService {
-  modelFacts(): ModelFacts;
+  modelFacts(): Promise<ModelFacts>;
   /** A training question of a task, without completions. */
-  example(task: string, index: number): GroupView;
+  example(task: string, index: number): Promise<GroupView>;
   /** An encoded picture, upright, over white, resized as the model's image processor does. */
   picture(file: Blob): Promise<SeenPicture>;
   /** The words of a question that the model has no token for. */
-  unknownWords(prompt: string): string[];
+  unknownWords(prompt: string): Promise<string[]>;
   /** The mask that the trainer would put on the picture. */
   maskPicture(subject: Subject, image: ImageView, mask: MaskRequest): Promise<MaskView>;
   /** Waits for an update in progress where the subject is the model that trains. */

@@ -57,7 +57,7 @@ export class Lab implements LabService {
     private readonly folder: () => ModelFolder | undefined,
   ) {}
 
-  modelFacts(): ModelFacts {
+  async modelFacts(): Promise<ModelFacts> {
     const folder = this.loaded();
     const { vision, text, scaleFactor } = parseVlmConfig(folder.config);
     return {
@@ -69,7 +69,7 @@ export class Lab implements LabService {
     };
   }
 
-  example(task: string, index: number): GroupView {
+  async example(task: string, index: number): Promise<GroupView> {
     const view = rowView(exampleRow(generateExample(0, 'train', index, task as TaskName)));
     return transfer(view, buffersOf([view]));
   }
@@ -82,7 +82,7 @@ export class Lab implements LabService {
     return transfer(seen, [seen.image.data.buffer]);
   }
 
-  unknownWords(prompt: string): string[] {
+  async unknownWords(prompt: string): Promise<string[]> {
     const { text, unknown } = this.words(this.loaded());
     if (unknown === undefined) return [];
     const words = new Set(prompt.split(/\s+/).filter(Boolean));

@@ -1,7 +1,5 @@
 /** The worker's service: a model on a device, at most one run, and the runs that are kept. */
 import { transfer } from 'comlink';
-import { exampleRow } from '../data/dataset.ts';
-import { generateExample } from '../data/examples.ts';
 import type { TaskName } from '../data/tasks.ts';
 import { type Device, DeviceLostError } from '../device/device.ts';
 import { UserError } from '../errors.ts';
@@ -9,21 +7,18 @@ import { sameOriginUrl } from '../import/same-origin.ts';
 import type { DatasetLike } from '../library.ts';
 import { configToJson } from '../papo/config.ts';
 import type { LiveSettings } from '../papo/trainer.ts';
-import { Policy } from '../policy/policy.ts';
 import { type RewardFunction, rewardFunction } from '../rewards/rewards.ts';
 import { checkRewardCode, sandboxedReward } from '../rewards/sandbox/client.ts';
 import { loadModelFolder, type ModelFiles, type ModelFolder, urlFiles } from '../store/hf-folder.ts';
 import type { IdbRun } from '../store/idb-run.ts';
 import type { JsonObject } from '../store/json.ts';
 import type { CheckpointInfo, RunInfo } from '../store/run-store.ts';
-import { PAPOTrainer } from '../trainer/page-trainer.ts';
+import type { PAPOTrainer } from '../trainer/page-trainer.ts';
 import { PAPOConfig } from '../trainer/papo-config.ts';
 import { catalogue, check } from './catalogue.ts';
 import { checkpointFolder } from './checkpoint-folder.ts';
-import { compareRuns } from './comparison.ts';
 import { Datasets } from './datasets.ts';
-import { Evaluations } from './evaluations.ts';
-import { Lab } from './lab.ts';
+import { lazily } from './lazily.ts';
 import { Library } from './library.ts';
 import { openDevice } from './open-device.ts';
 import {
@@ -38,8 +33,6 @@ import {
   type TrainingService,
   type Validation,
 } from './protocol.ts';
-import { RewardPreview } from './reward-preview.ts';
-import { Rollouts } from './rollouts.ts';
 import { Run } from './run.ts';
 import { type Origin, requestOfRun } from './run-request.ts';
 import { Subjects } from './subjects.ts';
@@ -73,31 +66,44 @@ export class Service implements TrainingService {
     trainer: this.trainer,
     openCheckpoint: async (run, step) => (await this.library.runs.read(run)).openCheckpoint(step),
   }));
-  private readonly evaluations = new Evaluations({
-    subjects: this.subjects,
-    heldOut: async (dataset, seed) => (await this.data.parts(dataset, seed)).heldOut,
-    seedOf: async (subject) => {
-      if (subject.kind !== 'run') return subject.kind === 'current' ? this.trainer?.args.seed : undefined;
-      return Number((await (await this.library.runs.read(subject.run)).info())?.settings.seed);
-    },
-    keptRun: async (id) => {
-      const run = await this.library.runs.read(id);
-      return { lastStep: (await run.checkpoints()).at(-1)?.step, rows: await run.readLog() };
-    },
-  });
-  private readonly lab = new Lab(this.subjects, () => this.folder);
-  private readonly rollouts = new Rollouts(() => ({
-    open: (run) => this.library.runs.read(run),
-    trainingData: async ({ origin, settings }) =>
-      (await this.dataOf(origin as unknown as Origin, new PAPOConfig(settings))).train,
-    folder: (model) => (this.model?.name === model ? this.folder : undefined),
-    ...(this.run?.latest && { latest: { run: this.runStore?.id ?? null, ...this.run.latest } }),
-  }));
-  private readonly rewardPreview = new RewardPreview({
-    sandbox: () => this.sandbox,
-    dataset: async (id) => (await this.data.parts(id, 0)).train,
-    latest: () => this.run?.latest?.report,
-  });
+  // What trains, measures and looks is loaded beside the model: the page and the device's runtime go first.
+  private readonly training = lazily(() => import('../trainer/page-trainer.ts'));
+  private readonly evaluations = lazily(
+    async () =>
+      new (await import('./evaluations.ts')).Evaluations({
+        subjects: this.subjects,
+        heldOut: async (dataset, seed) => (await this.data.parts(dataset, seed)).heldOut,
+        seedOf: async (subject) => {
+          if (subject.kind !== 'run') return subject.kind === 'current' ? this.trainer?.args.seed : undefined;
+          return Number((await (await this.library.runs.read(subject.run)).info())?.settings.seed);
+        },
+        keptRun: async (id) => {
+          const run = await this.library.runs.read(id);
+          return { lastStep: (await run.checkpoints()).at(-1)?.step, rows: await run.readLog() };
+        },
+      }),
+  );
+  private readonly lab = lazily(
+    async () => new (await import('./lab.ts')).Lab(this.subjects, () => this.folder),
+  );
+  private readonly rollouts = lazily(
+    async () =>
+      new (await import('./rollouts.ts')).Rollouts(() => ({
+        open: (run) => this.library.runs.read(run),
+        trainingData: async ({ origin, settings }) =>
+          (await this.dataOf(origin as unknown as Origin, new PAPOConfig(settings))).train,
+        folder: (model) => (this.model?.name === model ? this.folder : undefined),
+        ...(this.run?.latest && { latest: { run: this.runStore?.id ?? null, ...this.run.latest } }),
+      })),
+  );
+  private readonly rewardPreview = lazily(
+    async () =>
+      new (await import('./reward-preview.ts')).RewardPreview({
+        sandbox: () => this.sandbox,
+        dataset: async (id) => (await this.data.parts(id, 0)).train,
+        latest: () => this.run?.latest?.report,
+      }),
+  );
   /** The run that goes on, to its end. */
   private running: Promise<void> = Promise.resolve();
 
@@ -133,7 +139,11 @@ export class Service implements TrainingService {
     );
   }
 
-  samples(task: string, count: number): GroupView[] {
+  async samples(task: string, count: number): Promise<GroupView[]> {
+    const [{ exampleRow }, { generateExample }] = await Promise.all([
+      import('../data/dataset.ts'),
+      import('../data/examples.ts'),
+    ]);
     const groups = Array.from({ length: count }, (_, i) =>
       rowView(exampleRow(generateExample(0, 'train', i, task as TaskName))),
     );
@@ -181,7 +191,12 @@ export class Service implements TrainingService {
       return undefined;
     });
     this.request = request;
-    this.begin({ folder, device, args, origin, info, store, reward_funcs, data }, onEvent, false, steps);
+    await this.begin(
+      { folder, device, args, origin, info, store, reward_funcs, data },
+      onEvent,
+      false,
+      steps,
+    );
     return validation;
   }
 
@@ -203,7 +218,7 @@ export class Service implements TrainingService {
       const data = await this.dataOf(origin, args);
       const request = requestOfRun(info);
       this.request = request;
-      this.begin({ folder, device, args, origin, info, store, reward_funcs, data }, onEvent, from);
+      await this.begin({ folder, device, args, origin, info, store, reward_funcs, data }, onEvent, from);
       return request;
     } catch (error) {
       await store.close();
@@ -251,15 +266,15 @@ export class Service implements TrainingService {
   }
 
   runs = () => this.library.list(this.runStore?.id);
-  rolloutSteps = (run: string | null) => this.rollouts.steps(run);
+  rolloutSteps = async (run: string | null) => (await this.rollouts()).steps(run);
   rollout = async (run: string | null, step: number) => {
-    const groups = await this.rollouts.groups(run, step);
+    const groups = await (await this.rollouts()).groups(run, step);
     return transfer(groups, buffersOf(groups));
   };
   history = (id: string) => this.library.history(id);
   labelRun: TrainingService['labelRun'] = (id, labels) => this.library.runs.label(id, labels);
   runRequest = (id: string) => this.library.request(id);
-  tryRewards: TrainingService['tryRewards'] = (request) => this.rewardPreview.try(request);
+  tryRewards: TrainingService['tryRewards'] = async (request) => (await this.rewardPreview()).try(request);
   storage = () => this.library.storage();
   exportZip: TrainingService['exportZip'] = (request, onProgress) =>
     this.library.exportZip(request, onProgress);
@@ -291,22 +306,39 @@ export class Service implements TrainingService {
   };
   removeDataset = (id: string) => this.data.remove(id);
 
-  evaluate: TrainingService['evaluate'] = (request, tell) => this.evaluations.evaluate(request, tell);
-  cancelEvaluation = () => this.evaluations.cancel();
-  fixedQuestions: TrainingService['fixedQuestions'] = (run, count) =>
-    this.evaluations.fixedQuestions(run, count);
-  answerFixed: TrainingService['answerFixed'] = (run, count, subject) =>
-    this.evaluations.answerFixed(run, count, subject);
-  measureRun: TrainingService['measureRun'] = (request, tell) => this.evaluations.measureRun(request, tell);
-  compareRuns = compareRuns;
+  private readonly dataBrowser = lazily(
+    async () => new (await import('./data-browser.ts')).DataBrowser(this.data, () => this.folder),
+  );
+  dataSamples: TrainingService['dataSamples'] = async (...args) =>
+    (await this.dataBrowser()).dataSamples(...args);
+  dataStatistics: TrainingService['dataStatistics'] = async (...args) =>
+    (await this.dataBrowser()).dataStatistics(...args);
+  datasetView: TrainingService['datasetView'] = async (...args) =>
+    (await this.dataBrowser()).datasetView(...args);
+  problemRows: TrainingService['problemRows'] = async (...args) =>
+    (await this.dataBrowser()).problemRows(...args);
+  exampleDataset: TrainingService['exampleDataset'] = async (...args) =>
+    (await this.dataBrowser()).exampleDataset(...args);
 
-  modelFacts: TrainingService['modelFacts'] = () => this.lab.modelFacts();
-  example: TrainingService['example'] = (task, index) => this.lab.example(task, index);
-  picture: TrainingService['picture'] = (file) => this.lab.picture(file);
-  unknownWords: TrainingService['unknownWords'] = (prompt) => this.lab.unknownWords(prompt);
-  maskPicture: TrainingService['maskPicture'] = (subject, image, mask) =>
-    this.lab.maskPicture(subject, image, mask);
-  ask: TrainingService['ask'] = (request) => this.lab.ask(request);
+  evaluate: TrainingService['evaluate'] = async (request, tell) =>
+    (await this.evaluations()).evaluate(request, tell);
+  cancelEvaluation = async () => (await this.evaluations.made)?.cancel();
+  fixedQuestions: TrainingService['fixedQuestions'] = async (run, count) =>
+    (await this.evaluations()).fixedQuestions(run, count);
+  answerFixed: TrainingService['answerFixed'] = async (run, count, subject) =>
+    (await this.evaluations()).answerFixed(run, count, subject);
+  measureRun: TrainingService['measureRun'] = async (request, tell) =>
+    (await this.evaluations()).measureRun(request, tell);
+  compareRuns: TrainingService['compareRuns'] = async (pairs) =>
+    (await import('./comparison.ts')).compareRuns(pairs);
+
+  modelFacts: TrainingService['modelFacts'] = async () => (await this.lab()).modelFacts();
+  example: TrainingService['example'] = async (task, index) => (await this.lab()).example(task, index);
+  picture: TrainingService['picture'] = async (file) => (await this.lab()).picture(file);
+  unknownWords: TrainingService['unknownWords'] = async (prompt) => (await this.lab()).unknownWords(prompt);
+  maskPicture: TrainingService['maskPicture'] = async (subject, image, mask) =>
+    (await this.lab()).maskPicture(subject, image, mask);
+  ask: TrainingService['ask'] = async (request) => (await this.lab()).ask(request);
 
   setSandbox(port: MessagePort): void {
     this.sandbox = port;
@@ -326,7 +358,7 @@ export class Service implements TrainingService {
     this.run?.stop();
     await this.running;
     await this.closeRun();
-    await this.evaluations.leave('all');
+    await (await this.evaluations.made)?.leave('all');
     this.subjects.dispose();
     this.device?.dispose();
     this.device = this.folder = this.model = undefined;
@@ -338,9 +370,11 @@ export class Service implements TrainingService {
       this.timings = await Timings.open(opened.device.label);
       return opened;
     });
+    void this.training();
     const loading = files().then((found) => loadModelFolder(watched(found, onProgress)));
     const [{ device, notice }, folder] = await both(opening, loading);
     onProgress({ message: 'Checking the model', fraction: 0.95 });
+    const { Policy } = await import('../policy/policy.ts');
     Policy.inspect(folder);
     this.folder = folder;
     this.model = model;
@@ -355,7 +389,7 @@ export class Service implements TrainingService {
     };
   }
 
-  private begin(
+  private async begin(
     parts: {
       folder: ModelFolder;
       device: Device;
@@ -369,12 +403,13 @@ export class Service implements TrainingService {
     onEvent: (event: RunEvent) => void,
     resume: boolean | number,
     steps?: number,
-  ): void {
+  ): Promise<void> {
     const { store, data } = parts;
     const emit = (event: RunEvent) =>
       onEvent(event.type === 'step' ? transfer(event, buffersOf(event.groups)) : event);
     const run = new Run({ timings: this.timings!, emit, steps });
     run.setVisible(this.isVisible);
+    const { PAPOTrainer } = await this.training();
     const trainer = new PAPOTrainer({
       model: parts.folder,
       reward_funcs: parts.reward_funcs,
@@ -397,7 +432,7 @@ export class Service implements TrainingService {
   /** Ends what the last run holds: its model's place on the device, and its lock. */
   private async closeRun(): Promise<void> {
     await this.running;
-    await this.evaluations.leave('current');
+    await (await this.evaluations.made)?.leave('current');
     await this.trainer?.dispose();
     await this.runStore?.close();
     this.run = this.trainer = this.runStore = undefined;

@@ -2,7 +2,7 @@
 import type { Device } from '../device/device.ts';
 import { UserError } from '../errors.ts';
 import type { PAPOTrainer } from '../index.ts';
-import { Policy } from '../policy/policy.ts';
+import type { Policy } from '../policy/policy.ts';
 import type { ModelFolder } from '../store/hf-folder.ts';
 import type { StoredCheckpoint } from '../store/run-store.ts';
 import { checkpointFolder } from './checkpoint-folder.ts';
@@ -55,6 +55,7 @@ export class Subjects {
     const key = subject.kind === 'run' ? `${subject.run} ${subject.step}` : 'base';
     const known = this.own.get(key);
     if (known) return known;
+    const { Policy } = await import('../policy/policy.ts');
     if (subject.kind !== 'run') return this.keep(key, Policy.create(device, folder));
     const kept = await checkpointFolder(await this.place().openCheckpoint(subject.run, subject.step));
     for (const [name, policy] of this.own)

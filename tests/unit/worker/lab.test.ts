@@ -210,12 +210,12 @@ describe('on papo-nano', () => {
     for (const { image, masked } of view.answers) expect(masked).toEqual(image);
   });
 
-  it('knows the model, and the words that it does not know', () => {
-    const facts = lab.modelFacts();
+  it('knows the model, and the words that it does not know', async () => {
+    const facts = await lab.modelFacts();
     expect(facts).toMatchObject({ imageSize: 64, patchSize: 8, cellSize: 16, vocabulary: 102 });
     expect(facts.words).toContain('square');
     expect(facts.words).not.toContain('<image>');
-    expect(lab.unknownWords('which  dog @3 dog zebra?')).toEqual(['dog', 'zebra?']);
-    expect(lab.unknownWords('which shape @3 maybe square')).toEqual([]);
+    expect(await lab.unknownWords('which  dog @3 dog zebra?')).toEqual(['dog', 'zebra?']);
+    expect(await lab.unknownWords('which shape @3 maybe square')).toEqual([]);
   });
 });
