@@ -9,6 +9,7 @@ import { Address } from './address.ts';
 import { Comparison } from './compare/comparison.ts';
 import { type Core, messageOf } from './core.ts';
 import { Overlay } from './curves/overlay.ts';
+import { Browsing } from './data/browsing.ts';
 import { FilesIn } from './data/files-in.ts';
 import { EvaluateController } from './evaluate/evaluations.ts';
 import { focusFirstProblem, panelOf } from './focus-problem.ts';
@@ -50,6 +51,7 @@ export class Session implements Core {
   readonly trying = new Trying(this);
   readonly looking = new Looking(this, () => this.trying.question);
   readonly rollouts = new RolloutsView(this);
+  readonly browsing = new Browsing(this);
   readonly files = new FilesIn(
     this,
     async (files) => {

@@ -13,7 +13,7 @@ import { rewardArgs } from '../papo/generation.ts';
 import { Purpose, RandomStream } from '../papo/random.ts';
 import type { Group, StepReport } from '../papo/trainer.ts';
 import { asReward, type RewardArgs, rewardFunction } from '../rewards/rewards.ts';
-import { tryRewardCode } from '../rewards/sandbox/client.ts';
+import { checkRewardCode, tryRewardCode } from '../rewards/sandbox/client.ts';
 import { plainJavaScript } from '../rewards/sandbox/plain-javascript.ts';
 import type { SandboxValue } from '../rewards/sandbox/protocol.ts';
 import { check } from './catalogue.ts';
@@ -83,6 +83,8 @@ export class RewardPreview {
     if (!port) throw new UserError('The sandbox for reward code is not open; reload the page.');
     const { reward_timeout } = check(run).validation.values;
     const timeLimitMs = Math.min(trialMs, 1000 * Number(reward_timeout ?? Number.POSITIVE_INFINITY));
+    // The sandbox starts before the clock does.
+    await checkRewardCode({ port, code: 'function reward() {}', name: ownReward });
     const started = performance.now();
     const reply = await tryRewardCode({ port, code, name: ownReward, timeLimitMs }, args);
     const ran = { ms: performance.now() - started, logs: reply.logs };

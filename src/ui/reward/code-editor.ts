@@ -55,12 +55,12 @@ const theme = EditorView.theme({
   },
   '&.cm-focused': { outline: '3px solid var(--accent)', outlineOffset: '2px' },
   '.cm-scroller': {
-    minHeight: '12rem',
     maxHeight: '32rem',
     overflow: 'auto',
     fontFamily: 'ui-monospace, monospace',
     lineHeight: '1.5',
   },
+  '.cm-content, .cm-gutter': { minHeight: '12rem' },
   '.cm-content': { caretColor: 'var(--text)' },
   '.cm-cursor': { borderLeftColor: 'var(--text)' },
   '&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground': {

@@ -7,6 +7,9 @@ import { CheckField, Select, TextField } from '../parts/fields.tsx';
 import { duration, percent } from '../parts/format.ts';
 import type { Session } from '../session.ts';
 import type { State, Transfer } from '../state.ts';
+import { text } from '../text.ts';
+
+const t = text.runs.handOver;
 
 interface Props {
   run: RunSummary;
@@ -27,26 +30,26 @@ function useChoices(run: RunSummary, isGoing: boolean): { request: ExportRequest
   const fields = (
     <>
       <div className="choices">
-        <Select label="Checkpoint" value={step} options={options} disabled={isGoing} onChange={setStep} />
+        <Select label={t.checkpoint} value={step} options={options} disabled={isGoing} onChange={setStep} />
         <Select
-          label="Numbers as"
+          label={t.numbers}
           value={dtype}
           options={[
-            { value: 'float32', label: 'float32' },
-            { value: 'bfloat16', label: 'bfloat16 (half the size)' },
+            { value: 'float32', label: t.dtypes.float32 },
+            { value: 'bfloat16', label: t.dtypes.bfloat16 },
           ]}
           disabled={isGoing}
           onChange={(value) => setDtype(value as ExportRequest['dtype'])}
         />
       </div>
       <CheckField
-        label="With ONNX files for transformers.js"
+        label={t.onnx}
         checked={onnx}
         disabled={isGoing}
         onChange={setOnnx}
       />
       <CheckField
-        label="With all sampled completions"
+        label={t.completions}
         checked={completions}
         disabled={isGoing}
         onChange={setCompletions}
@@ -65,8 +68,8 @@ export function DownloadDialog({ run, session, state: { transfer }, onClose }: P
     onClose();
   };
   return (
-    <Dialog title={`Download “${run.name}”`} onClose={close}>
-      <p className="hint">A Hugging Face folder: transformers, TRL and this page open it.</p>
+    <Dialog title={t.download(run.name)} onClose={close}>
+      <p className="hint">{t.folderHint}</p>
       {fields}
       <TransferView transfer={transfer} />
       <div className="buttons">
@@ -76,11 +79,11 @@ export function DownloadDialog({ run, session, state: { transfer }, onClose }: P
           disabled={isGoing}
           onClick={() => void handOver.zip(request)}
         >
-          Download zip
+          {t.zip}
         </button>
         {handOver.canPickFolder && (
           <button type="button" disabled={isGoing} onClick={() => void handOver.folder(request)}>
-            Into a folder…
+            {t.folder}
           </button>
         )}
         <CloseButton isGoing={isGoing} onCancel={() => handOver.cancel()} onClose={close} />
@@ -103,7 +106,7 @@ export function PushDialog({ run, session, state: { transfer }, onClose }: Props
     onClose();
   };
   return (
-    <Dialog title={`Push “${run.name}” to the Hub`} onClose={close}>
+    <Dialog title={t.push(run.name)} onClose={close}>
       <form
         autoComplete="off"
         onSubmit={(event) => {
@@ -115,28 +118,28 @@ export function PushDialog({ run, session, state: { transfer }, onClose }: Props
       >
         {fields}
         <TextField
-          label="Repository"
+          label={t.repository}
           value={repository}
           inputMode="text"
-          hint="As user/name; it is made if it is not there."
-          problem={repository !== '' && !isNamed ? 'expected user/name' : undefined}
+          hint={t.repositoryHint}
+          problem={repository !== '' && !isNamed ? t.repositoryProblem : undefined}
           disabled={isGoing}
           onChange={setRepository}
         />
         <TextField
-          label="Token"
+          label={t.token}
           type="password"
           value={token}
           inputMode="text"
-          hint="One that may write. It stays in memory, for this push alone."
+          hint={t.tokenHint}
           disabled={isGoing}
           onChange={setToken}
         />
-        <CheckField label="Private" checked={isPrivate} disabled={isGoing} onChange={setPrivate} />
+        <CheckField label={t.private} checked={isPrivate} disabled={isGoing} onChange={setPrivate} />
         <TransferView transfer={transfer} />
         <div className="buttons">
           <button type="submit" className="primary" disabled={isGoing || !isNamed || token.trim() === ''}>
-            Push
+            {t.pushIt}
           </button>
           <CloseButton isGoing={isGoing} onCancel={() => handOver.cancel()} onClose={close} />
         </div>
@@ -156,7 +159,7 @@ function CloseButton({
 }) {
   return (
     <button type="button" onClick={isGoing ? onCancel : onClose}>
-      {isGoing ? 'Cancel' : 'Close'}
+      {isGoing ? t.cancel : t.close}
     </button>
   );
 }
@@ -178,10 +181,10 @@ function TransferView({ transfer }: { transfer: Transfer | undefined }) {
     );
   return (
     <div className="progress">
-      <progress aria-label="Progress" max={1} value={progress?.fraction} />
+      <progress aria-label={t.progress} max={1} value={progress?.fraction} />
       <p className="hint">
-        {progress ? `${percent(progress.fraction)}, ${progress.message}` : 'Reading the checkpoint'}
-        {progress && progress.secondsLeft !== null && ` · ${duration(progress.secondsLeft)} left`}
+        {progress ? `${percent(progress.fraction)}, ${progress.message}` : t.reading}
+        {progress && progress.secondsLeft !== null && ` · ${t.left(duration(progress.secondsLeft))}`}
       </p>
     </div>
   );

@@ -4,6 +4,9 @@ import type { ExportRequest, PushRequest, TransferProgress } from '../../worker/
 import { type Core, messageOf } from '../core.ts';
 import { bytes } from '../parts/format.ts';
 import type { Transfer } from '../state.ts';
+import { text } from '../text.ts';
+
+const t = text.runs.handOver;
 
 /** Browsers read a download's file after the click, and say nothing when they are done. */
 const downloadMs = 10 * 60_000;
@@ -30,7 +33,7 @@ export class HandOver {
       link.download = file.name;
       link.click();
       setTimeout(() => URL.revokeObjectURL(url), downloadMs);
-      return { message: `${file.name}, ${bytes(file.size)}, went to your downloads.` };
+      return { message: t.wentTo(file.name, bytes(file.size)) };
     });
   }
 
@@ -46,14 +49,14 @@ export class HandOver {
     }
     await this.show(async (onProgress) => {
       await this.core.service.exportFolder(request, folder, onProgress);
-      return { message: `Written into the folder ${folder.name}.` };
+      return { message: t.written(folder.name) };
     });
   }
 
   async push(request: PushRequest): Promise<void> {
     await this.show(async (onProgress) => {
       const url = await this.core.service.push(request, onProgress);
-      return { message: 'Pushed.', url };
+      return { message: t.pushed, url };
     });
   }
 

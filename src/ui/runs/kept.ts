@@ -1,9 +1,11 @@
 /** The runs that this browser keeps: the list, looking at one, renaming, deleting, and room for more. */
 import { askPersistence } from '../../store/storage-space.ts';
-import type { RunSummary, StorageView } from '../../worker/protocol.ts';
+import type { RunLabels, RunSummary, StorageView } from '../../worker/protocol.ts';
 import type { Core } from '../core.ts';
+import { Bin } from './bin.ts';
 
 export class Kept {
+  readonly bin: Bin;
   /** Tells other tabs that the list changed. */
   private readonly tabs = new BroadcastChannel('papo-web runs');
   private persistence?: StorageView['persistence'];
@@ -16,6 +18,7 @@ export class Kept {
     private readonly core: Core,
     private readonly onList: (runs: readonly RunSummary[]) => void,
   ) {
+    this.bin = new Bin(core, () => this.changed());
     this.tabs.onmessage = () => void this.refresh();
     document.addEventListener('visibilitychange', () => {
       if (!document.hidden) void this.refresh();
@@ -64,17 +67,9 @@ export class Kept {
     if (!this.wasAsked) await this.askToKeep();
   }
 
-  async rename(id: string, name: string): Promise<void> {
+  async label(id: string, labels: RunLabels): Promise<void> {
     await this.core.guarded(async () => {
-      await this.core.service.renameRun(id, name);
-      await this.changed();
-    });
-  }
-
-  async remove(id: string): Promise<void> {
-    await this.core.guarded(async () => {
-      await this.core.service.deleteRun(id);
-      if (this.core.state.keptId === id) this.core.set({ keptId: undefined, canResume: false });
+      await this.core.service.labelRun(id, labels);
       await this.changed();
     });
   }
