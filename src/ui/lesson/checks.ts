@@ -1,8 +1,10 @@
 /** One check a step of the lesson: what the page measured, and whether what the step is about happened. */
 import type { GroupView } from '../../worker/protocol.ts';
+import { sentenceOf } from '../compare/verdict.ts';
 import { percent, short, signed } from '../parts/format.ts';
+import { leavesOutZero } from '../parts/intervals.ts';
 import { text } from '../text.ts';
-import { endsOf, type Facts, type Measured, partOf } from './facts.ts';
+import { endsOf, type Facts, partOf } from './facts.ts';
 
 const t = text.lesson.found;
 
@@ -133,16 +135,6 @@ export const hacking: Check = (facts) => {
   return facts.run === 'running' ? undefined : missed(t.notHacked(say));
 };
 
-/** Difference of two runs' held-out accuracies in points, with the half-width of its 95 % interval. */
-export function difference(a: Measured, b: Measured): { points: number; interval: number } {
-  return {
-    points: 100 * (a.accuracy - b.accuracy),
-    interval: 196 * Math.hypot(a.accuracyError, b.accuracyError),
-  };
-}
-
-const points = (value: number) => signed(value).replace(/\.\d+$/, '');
-
 export const entropy: Check = (facts) => {
   const { gamma, eta, heldOut, runs, run } = facts;
   const last = heldOut.at(-1);
@@ -159,11 +151,11 @@ export const entropy: Check = (facts) => {
   return isBetter ? met(say) : missed(t.notMended(say));
 };
 
-export const measured: Check = ({ runs: { hacked, mended }, panel }) => {
-  if (!hacked || !mended || panel !== 'compare') return undefined;
-  const { points: by, interval } = difference(mended, hacked);
-  const say = t.difference(points(by), interval.toFixed(0));
-  return met(Math.abs(by) > interval ? t.real(say) : t.chance(say));
+export const measured: Check = ({ runs: { hacked, mended }, compared }) => {
+  if (!hacked || !mended) return missed(t.noRuns);
+  if (!compared) return undefined;
+  const say = sentenceOf(compared, t.armNames);
+  return met(leavesOutZero(compared.quantities[0].difference) ? say : t.luck(say));
 };
 
 export const home: Check = ({ handedOver }) =>

@@ -1,8 +1,8 @@
 /** What the page shows at the moment, as far as the lesson's checks need it. */
+import type { ComparisonResult } from '../../worker/evaluation-protocol.ts';
 import type { AskView } from '../../worker/lab-protocol.ts';
 import type { GroupView, HeldOut, RunState } from '../../worker/protocol.ts';
 import type { History } from '../curves/history.ts';
-import type { Panel } from '../panels.ts';
 import type { State } from '../state.ts';
 
 /** What a training run came to. γ and η tell which run of the lesson it stands for, whoever set them. */
@@ -20,7 +20,6 @@ export interface Measured {
 }
 
 export interface Facts {
-  readonly panel: Panel;
   readonly run: RunState | 'none';
   /** Updates of the run that is shown. */
   readonly step: number;
@@ -34,6 +33,8 @@ export interface Facts {
   readonly runs: Readonly<Partial<Record<Part, Measured>>>;
   /** What Look shows: the share of its picture that is masked, and the answers with and without. */
   readonly looked?: { readonly share: number; readonly view: AskView };
+  /** The cured run against the collapsed one, on the same questions. */
+  readonly compared?: ComparisonResult;
   /** A checkpoint that was handed over while the lesson was open: what the page said of it. */
   readonly handedOver?: string;
 }
@@ -93,9 +94,8 @@ export function measuredOf(id: string, { gamma, eta, heldOut, history }: Facts):
 
 export const factsOf = (
   state: State,
-  more: Pick<Facts, 'gamma' | 'eta' | 'runs' | 'looked' | 'handedOver'>,
+  more: Pick<Facts, 'gamma' | 'eta' | 'runs' | 'looked' | 'compared' | 'handedOver'>,
 ): Facts => ({
-  panel: state.panel,
   run: state.run,
   step: state.progress?.step ?? 0,
   groups: state.groups,

@@ -1,5 +1,8 @@
 /** The lesson's state: which step is shown, what was found, what to give back. It drives the page as a visitor would. */
+import { callback } from '../../worker/client.ts';
+import type { ComparisonResult, EvaluationProgress, RunMeasure } from '../../worker/evaluation-protocol.ts';
 import type { Panel } from '../panels.ts';
+import { whileWorkerLives } from '../parts/worker-lives.ts';
 import type { Session } from '../session.ts';
 import { isGoing } from '../state.ts';
 import { Store } from '../store.ts';
@@ -9,10 +12,25 @@ import { keep, kept } from './memory.ts';
 import { formOf, type LessonForm, lessonForm, paperMask, type Recipe } from './recipes.ts';
 import { STEPS, type StepId } from './steps.ts';
 
+/** Questions that both runs answer, with one seed. */
+const comparedQuestions = 256;
+const comparedSeed = 42;
+
 /** What the lesson needs of the page. */
 export type Page = Pick<
   Session,
-  'state' | 'subscribe' | 'set' | 'choose' | 'goTo' | 'begin' | 'start' | 'stop' | 'looking'
+  | 'state'
+  | 'service'
+  | 'subscribe'
+  | 'set'
+  | 'guarded'
+  | 'choose'
+  | 'goTo'
+  | 'begin'
+  | 'start'
+  | 'stop'
+  | 'looking'
+  | 'overlay'
 >;
 
 export interface LessonState {
@@ -26,6 +44,8 @@ export interface LessonState {
   readonly finding?: Finding;
   /** The page is being driven. */
   readonly isDriving: boolean;
+  /** The share of a comparison that is measured. */
+  readonly measuring?: number;
 }
 
 export class Lesson {
@@ -33,6 +53,8 @@ export class Lesson {
   /** The weights of the run that is shown: they stay when the form goes on. */
   private weights = { gamma: 0, eta: 0 };
   private handedOver?: string;
+  private compared?: ComparisonResult;
+  private wasOpen = false;
   /** The steps of the run that the lesson began; its run may be stopped without asking. */
   private own?: readonly number[];
 
@@ -89,6 +111,37 @@ export class Lesson {
     this.page.looking.edit(paperMask);
   }
 
+  /** The collapsed and the cured run over each other, and what differs between them on the same questions. */
+  async compare(): Promise<void> {
+    const { page } = this;
+    const { hacked, mended } = this.store.snapshot().runs;
+    if (!hacked || !mended) return;
+    page.goTo('train');
+    await page.guarded(async () => {
+      const [first, second] = [await this.measure(hacked, 0), await this.measure(mended, 0.5)];
+      if (first && second)
+        this.compared = await page.service.compareRuns([{ seed: comparedSeed, first, second }]);
+    });
+    this.change({ measuring: undefined });
+    for (const { id } of [hacked, mended])
+      if (id !== page.state.keptId && !page.overlay.has(id)) await page.overlay.toggle(id);
+  }
+
+  private measure({ id }: Measured, done: number): Promise<RunMeasure | null> {
+    this.change({ measuring: done });
+    const { preset, task, settings, rewards } = formOf('mended');
+    const request = {
+      id,
+      run: { preset, task, settings, rewards },
+      questions: comparedQuestions,
+      samples: 1,
+    };
+    const tell = callback((progress: EvaluationProgress) =>
+      this.change({ measuring: done + progress.done / progress.total / 2 }),
+    );
+    return whileWorkerLives(this.page, (service) => service.measureRun(request, tell));
+  }
+
   /** Shows the run to take home where it can be downloaded. */
   takeHome(): void {
     this.show('runs');
@@ -112,23 +165,26 @@ export class Lesson {
   }
 
   startOver(): void {
-    this.handedOver = undefined;
+    this.handedOver = this.compared = undefined;
     this.change({ step: 0, met: {}, runs: {}, finding: undefined });
   }
 
   /** The page changed: what is there to see? */
   private look(): void {
     const { state } = this.page;
-    if (kept()?.isOpen !== state.lessonIsOpen) this.save();
+    if (this.wasOpen !== state.lessonIsOpen) this.save();
     if (!state.lessonIsOpen) return;
-    if (isGoing(state) && state.validation) this.weights = weightsOf(state.validation.values);
+    // A start that is refused leaves the last run on show.
+    const hasBegun = isGoing(state) && state.pending !== 'start';
+    if (hasBegun && state.validation) this.weights = weightsOf(state.validation.values);
     if (state.transfer?.state === 'done') this.handedOver = state.transfer.message;
     this.remember();
     const { step, met, runs, finding: last } = this.store.snapshot();
     const { id, check } = STEPS[step];
+    const { compared, handedOver } = this;
     const { mask, view, isBusy } = this.page.looking.store.snapshot();
     const looked = mask && view && !isBusy ? { share: mask.share, view } : undefined;
-    const finding = check(factsOf(state, { ...this.weights, runs, looked, handedOver: this.handedOver }));
+    const finding = check(factsOf(state, { ...this.weights, runs, looked, compared, handedOver }));
     const isNew = finding?.state === 'met' && met[id] !== finding.say;
     if (finding?.say === last?.say && !isNew) return;
     this.change({ finding, ...(isNew && { met: { ...met, [id]: finding.say } }) });
@@ -154,6 +210,7 @@ export class Lesson {
 
   private save(): void {
     const { step, met, runs, before } = this.store.snapshot();
-    keep({ lesson: { step, met, runs, before }, isOpen: this.page.state.lessonIsOpen });
+    this.wasOpen = this.page.state.lessonIsOpen;
+    keep({ lesson: { step, met, runs, before }, isOpen: this.wasOpen });
   }
 }

@@ -1,6 +1,7 @@
 /** Eight short steps beside the page that they drive: one idea a screen, and a check of what the page measured. */
 import './lesson.css';
 import { useEffect, useRef } from 'react';
+import { percent } from '../parts/format.ts';
 import type { Session } from '../session.ts';
 import { isGoing, type State } from '../state.ts';
 import { useStore } from '../store.ts';
@@ -131,6 +132,7 @@ function Check({ shown, state }: { shown: LessonState; state: State }) {
         {missed !== undefined && <p>{done === undefined ? missed : t.now(missed)}</p>}
         {done === undefined && missed === undefined && <p className="hint">{t.waiting[id]}</p>}
       </div>
+      {shown.measuring !== undefined && <p className="hint">{t.measuring(percent(shown.measuring))}</p>}
       {isWatching && (
         <p className="hint">{progress ? t.watching(progress.step, progress.totalSteps) : t.starting}</p>
       )}

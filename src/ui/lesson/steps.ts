@@ -24,6 +24,6 @@ export const STEPS: readonly Step[] = [
   { id: 'term', drive: (lesson) => lesson.train('papo', 'train'), trains: true, check: checks.term },
   { id: 'hacking', drive: (lesson) => lesson.train('hacked', 'train'), trains: true, check: checks.hacking },
   { id: 'entropy', drive: (lesson) => lesson.train('mended', 'train'), trains: true, check: checks.entropy },
-  { id: 'difference', drive: async (lesson) => lesson.show('compare'), check: checks.measured },
+  { id: 'difference', drive: (lesson) => lesson.compare(), check: checks.measured },
   { id: 'home', drive: async (lesson) => lesson.takeHome(), check: checks.home },
 ];

@@ -3,11 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { emptyHistory, type History, withRow } from '../../../src/ui/curves/history.ts';
 import * as checks from '../../../src/ui/lesson/checks.ts';
 import { type Facts, type Measured, partOf, weightsOf } from '../../../src/ui/lesson/facts.ts';
+import type { ComparisonResult } from '../../../src/worker/evaluation-protocol.ts';
 import type { AskView } from '../../../src/worker/lab-protocol.ts';
 import type { CompletionView, GroupView, HeldOut, ImageView } from '../../../src/worker/protocol.ts';
 
 const nothing: Facts = {
-  panel: 'train',
   run: 'none',
   step: 0,
   groups: [],
@@ -141,7 +141,9 @@ describe('the mask', () => {
   it('is measured: the share hidden, the answers that changed, the KL', () => {
     const found = checks.mask({ ...nothing, looked: { share: 0.5625, view } });
     expect(found?.state).toBe('met');
-    expect(found?.say).toContain('56 % of the picture is hidden, and 50 % of the sampled answers changed');
+    expect(found?.say).toContain(
+      '56 % of the picture is hidden, and 50 % of the samples went to other answers',
+    );
     expect(found?.say).toContain('0.200 nats');
   });
 
@@ -253,27 +255,35 @@ describe('double entropy', () => {
 });
 
 describe('the measured difference', () => {
-  it('is of two runs, with its 95 % interval', () => {
-    const a = measured(0.7, 0.02);
-    const b = measured(0.3, 0.5);
-    const { points, interval } = checks.difference(a, b);
-    expect(points).toBeCloseTo(40, 10);
-    // 1.96 · √(0.03² + 0.03²) = 0.08316
-    expect(interval).toBeCloseTo(8.316, 3);
-  });
+  const runs = { hacked: measured(0.3, 0.5), mended: measured(0.7, 0.02) };
+  const compared = (low: number, high: number): ComparisonResult => {
+    const quantity = {
+      quantity: 'accuracy',
+      first: { estimate: 0.3, low: 0.2, high: 0.4, n: 256 },
+      second: { estimate: 0.7, low: 0.6, high: 0.8, n: 256 },
+      difference: { estimate: 0.4, low, high, n: 256, p: 0.01 },
+      adjusted: 0.01,
+    } as const;
+    return { over: 'questions', seeds: 1, questions: 256, quantities: [quantity] };
+  };
 
-  it('waits for Compare and both runs', () => {
-    const runs = { hacked: measured(0.3, 0.5), mended: measured(0.7, 0.02) };
+  it('needs both runs', () => {
+    expect(checks.measured(nothing)?.state).toBe('missed');
+    expect(checks.measured({ ...nothing, runs: { hacked: runs.hacked } })?.state).toBe('missed');
     expect(checks.measured({ ...nothing, runs })).toBeUndefined();
-    expect(checks.measured({ ...nothing, panel: 'compare', runs: { hacked: runs.hacked } })).toBeUndefined();
-    const found = checks.measured({ ...nothing, panel: 'compare', runs });
-    expect(found?.say).toContain('+40 ± 8 points');
-    expect(found?.say).toContain('Zero is outside');
   });
 
-  it('says where it may be luck', () => {
-    const runs = { hacked: measured(0.6, 0), mended: measured(0.62, 0.02) };
-    expect(checks.measured({ ...nothing, panel: 'compare', runs })?.say).toContain('Zero is inside');
+  it('is said with its interval', () => {
+    const found = checks.measured({ ...nothing, runs, compared: compared(0.31, 0.49) });
+    expect(found?.state).toBe('met');
+    expect(found?.say).toContain('+31.0');
+    expect(found?.say).toContain('+49.0');
+    expect(found?.say).not.toContain('nothing was shown');
+  });
+
+  it('is no more than luck where zero is in the interval', () => {
+    const found = checks.measured({ ...nothing, runs, compared: compared(-0.02, 0.1) });
+    expect(found?.say).toContain('nothing was shown');
   });
 });
 
