@@ -164,6 +164,7 @@ export const text = {
     empty:
       'Nothing to draw yet. Start a run, or show a kept one from Runs; then each of these becomes a curve by step:',
     thisRun: 'This run',
+    reading: (name: string) => `Reading the numbers of “${name}”…`,
     runs: 'Runs that are drawn',
     /** A run's mark and its name, as `A: papo-nano`. */
     marked: (mark: string, name: string) => `${mark}: ${name}`,
@@ -711,7 +712,7 @@ export const text = {
         label: 'The paper’s objective against TRL’s',
         arms: ['Paper', 'TRL'],
         meaning:
-          'objective = paper against objective = trl. TRL’s code differs from the paper, among others in the sign of its entropy term.',
+          'objective = paper against objective = trl, each with the clip of the perception KL that is its default.',
       },
       gamma: {
         label: 'γ 0.02 against 0.04',
@@ -945,8 +946,8 @@ export const text = {
       'No row can be used, so there is nothing to train on. Mend what is said below in your file, and open it again.',
     noAnswers:
       'There are no answers, so the built-in rewards have nothing to compare with: bring your own reward code.',
-    useGoodRows: (good: string) => `Use the ${good} good rows`,
-    useRows: (good: string) => `Use the ${good} rows`,
+    acceptGood: (good: string) => `Use the ${good} good rows`,
+    acceptAll: (good: string) => `Use the ${good} rows`,
     formats: {
       title: 'What the files must look like',
       files:
@@ -1102,6 +1103,7 @@ export const text = {
     otherModel: (model: string) =>
       `The lesson is made for papo-nano. Its checks measure ${model} as it is, so what is expected here may not happen.`,
     watching: (step: number, of: number) => `The run is at step ${step} of ${of}.`,
+    measuring: (share: string) => `Measuring the two runs: ${share}.`,
     starting: 'The run is starting.',
     checkTitle: 'Check',
     done: 'It happened',
@@ -1148,9 +1150,9 @@ export const text = {
       },
       difference: {
         title: 'The measured difference',
-        body: 'One run is one draw. Each accuracy was measured on a few hundred questions, so it has an uncertainty, and so has the difference of two. Only a difference beyond its interval is more than luck with the questions.',
-        action: 'Opens Compare.',
-        look: 'The interval of the difference: does it contain zero? Even if not, it is one seed. Other seeds, other luck: train again with another seed to see.',
+        body: 'The collapsed and the cured run now answer the same 256 held-out questions. A difference measured on a sample has an interval: one that contains zero may be luck with the questions.',
+        action: 'Measures both runs, and draws their curves over each other.',
+        look: 'Is zero in the interval? Even if not, this is one seed: it tells two models apart, not two settings. Compare repeats a pair of settings over several seeds.',
       },
       home: {
         title: 'Take it home',
@@ -1166,7 +1168,7 @@ export const text = {
       term: 'Waits for a run with γ above 0 and below 0.1 that was evaluated at its end.',
       hacking: 'Waits for a run with γ of 0.1 or more and without double entropy, evaluated after training.',
       entropy: 'Waits for the end of a run with γ of 0.1 or more and with double entropy.',
-      difference: 'Waits for Compare, with a collapsed run and a cured one measured by the steps before.',
+      difference: 'Waits for both runs, the collapsed and the cured one, to be measured on the same questions.',
       home: 'Waits for a checkpoint that leaves the page.',
     },
     found: {
@@ -1192,7 +1194,7 @@ export const text = {
         `None of the ${rewarded} rewarded answers of this step did without the picture: each moved by 0.02 nats a ` +
         'token or more. Make another step, or do it again from the start.',
       mask: (share: string, moved: string, samples: number, kl: string) =>
-        `${share} of the picture is hidden, and ${moved} of the sampled answers changed (${samples} samples of each ` +
+        `${share} of the picture is hidden, and ${moved} of the samples went to other answers (${samples} samples of each ` +
         `picture). The likeliest answer’s KL is ${kl} nats a token.`,
       maskAll: (share: string) => `${share} of the picture is hidden: leave some of it to see a difference.`,
       maskNone: 'Nothing of the picture is hidden: raise mask_ratio.',
@@ -1225,11 +1227,9 @@ export const text = {
         `${format} of the answers lost their form, against ${formatBefore}.`,
       notMended: (found: string) =>
         `${found} It did not help this time: double entropy holds a collapse off, it does not rule it out.`,
-      difference: (points: string, interval: string) =>
-        `With double entropy minus without: ${points} ± ${interval} points of held-out accuracy (95 % interval)`,
-      real: (found: string) =>
-        `${found}. Zero is outside: these two models differ. Whether their settings do takes more seeds.`,
-      chance: (found: string) => `${found}. Zero is inside: this may be luck with the questions.`,
+      armNames: ['Without double entropy', 'With double entropy'],
+      noRuns: 'The two runs that are compared are not there yet: do steps 5 and 6 first.',
+      luck: (found: string) => `${found} That is an answer too: with one seed nothing was shown.`,
       home: (message: string) => `Taken home: ${message}`,
     },
   },

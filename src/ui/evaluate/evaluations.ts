@@ -11,6 +11,7 @@ import type {
 import type { GroupView, RunRequest } from '../../worker/protocol.ts';
 import { type Core, messageOf } from '../core.ts';
 import { baseOption, chosenOption, type SubjectOption, trainedOptions } from '../look/subjects.ts';
+import { type WithWorker, whileWorkerLives } from '../parts/worker-lives.ts';
 import { requestOf, type State } from '../state.ts';
 import { Store } from '../store.ts';
 import { text } from '../text.ts';
@@ -61,14 +62,14 @@ export class EvaluateController {
     answering: false,
   });
 
-  constructor(private readonly core: Core) {}
+  constructor(private readonly core: Core & WithWorker) {}
 
   choose(change: Partial<Pick<EvaluateState, 'questions' | 'samples' | 'views' | 'before' | 'after'>>): void {
     this.store.set(change);
   }
 
   async start(): Promise<void> {
-    const { state, service } = this.core;
+    const { state } = this.core;
     const { questions, samples, views } = this.store.snapshot();
     const chosen = subjectsOf(state, this.store.snapshot());
     const subjects = chosen.map(({ label }) => label);
@@ -83,13 +84,11 @@ export class EvaluateController {
     const first = { subject: 0, view: views[0], done: 0, total: 1, secondsLeft: null };
     this.store.set({ going: first, subjectsGoing: subjects, error: undefined });
     try {
-      const result = await service.evaluate(
-        request,
-        callback((going: EvaluationProgress) => {
-          const { going: before } = this.store.snapshot();
-          if (before) this.store.set({ going: { ...going, cancelling: before.cancelling } });
-        }),
-      );
+      const tell = callback((going: EvaluationProgress) => {
+        const { going: before } = this.store.snapshot();
+        if (before) this.store.set({ going: { ...going, cancelling: before.cancelling } });
+      });
+      const result = await whileWorkerLives(this.core, (service) => service.evaluate(request, tell));
       if (result)
         this.store.set({
           shown: { result, subjects, views, data: nameOfData(state), mask: maskOf(state) },
@@ -109,7 +108,7 @@ export class EvaluateController {
 
   /** Asks the fixed questions again where the model at hand has changed since; `always`: in any case. */
   async answerFixed(always = false): Promise<void> {
-    const { state, service } = this.core;
+    const { state } = this.core;
     const { fixed: known, answering } = this.store.snapshot();
     if (answering || !state.loaded) return;
     const run = requestOf(state.form);
@@ -123,20 +122,20 @@ export class EvaluateController {
     }
     this.store.set({ answering: true, fixedError: undefined });
     try {
-      const fixed: FixedState = isKnown
-        ? known
-        : {
-            key,
-            questions: await service.fixedQuestions(run, fixedCount),
-            before: await service.answerFixed(run, fixedCount, { kind: 'base' }),
-          };
-      // The answers before training come at once where there are none yet.
-      if (!isKnown) this.store.set({ fixed });
-      const now =
-        step === undefined
-          ? undefined
-          : { answers: await service.answerFixed(run, fixedCount, { kind: 'current' }), step };
-      this.store.set({ fixed: { ...fixed, now } });
+      await whileWorkerLives(this.core, async (service) => {
+        const fixed: FixedState = isKnown
+          ? known
+          : {
+              key,
+              questions: await service.fixedQuestions(run, fixedCount),
+              before: await service.answerFixed(run, fixedCount, { kind: 'base' }),
+            };
+        // The answers before training come at once where there are none yet.
+        if (!isKnown) this.store.set({ fixed });
+        if (step === undefined) return this.store.set({ fixed: { ...fixed, now: undefined } });
+        const answers = await service.answerFixed(run, fixedCount, { kind: 'current' });
+        this.store.set({ fixed: { ...fixed, now: { answers, step } } });
+      });
     } catch (error) {
       this.store.set({ fixedError: messageOf(error) });
     } finally {

@@ -27,7 +27,10 @@ export function Results({ shown }: { shown: ShownEvaluation | undefined }) {
         </button>
       </div>
       <p role="status">{summaryOf(result.rows, subjects)}</p>
-      <p className="hint">{t.basis(questions, samples, data)}</p>
+      <p className="hint">
+        {t.basis(questions, samples, data)}
+        {result.rows.some(({ by }) => by === 'vision_dependency') && ` ${t.dependencies}`}
+      </p>
       <div className="evaluate-tables">
         {views.map((view) => (
           <ViewTable key={view} view={view} mask={mask} rows={result.rows} subjects={subjects} />
@@ -55,7 +58,6 @@ function summaryOf(rows: readonly EvaluationRow[], subjects: readonly string[]):
   const { difference } = row;
   if (!difference) return t.summaryOne(subjects[0], shares[0]);
   return t.summary(
-    subjects,
     shares,
     `${points(difference.estimate)} ${pointRange(difference)}`,
     leavesOutZero(difference),
