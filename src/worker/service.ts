@@ -367,10 +367,10 @@ export class Service implements TrainingService {
     // Both at once: the device's code and the model come over the same wire.
     const opening = openDevice(choice).then(async (opened) => {
       this.device = opened.device;
+      void this.training();
       this.timings = await Timings.open(opened.device.label);
       return opened;
     });
-    void this.training();
     const loading = files().then((found) => loadModelFolder(watched(found, onProgress)));
     const [{ device, notice }, folder] = await both(opening, loading);
     onProgress({ message: 'Checking the model', fraction: 0.95 });

@@ -17,7 +17,6 @@ import {
   type StoreEntry,
 } from '../device.ts';
 import { ArrayStore, findArray, InterpretedProgram } from '../interpreter.ts';
-import { OnnxBuilder } from './onnx-builder.ts';
 
 const WASM_BYTES = 2 ** 32;
 
@@ -72,6 +71,8 @@ class OnnxProgram implements Program {
   ) {}
 
   static async create(graph: Graph, stores: readonly Store[]): Promise<OnnxProgram> {
+    // Loaded while onnxruntime's WebAssembly is: it has the schema of ONNX in it.
+    const { OnnxBuilder } = await import('./onnx-builder.ts');
     const builder = new OnnxBuilder();
     for (const [name, tensor] of graph.inputs) builder.input(tensor, `input:${name}`);
     for (const [name, tensor] of graph.variables) builder.input(tensor, `variable:${name}`);

@@ -1,7 +1,7 @@
 /** What to train, with which settings, and the curves that come of it. */
 import { useMemo } from 'react';
-import { Curves } from '../curves/curves.tsx';
 import type { DrawnRun } from '../curves/drawn-run.ts';
+import { later } from '../parts/later.tsx';
 import type { Session } from '../session.ts';
 import type { State } from '../state.ts';
 import { useStore } from '../store.ts';
@@ -12,6 +12,8 @@ import { SettingsPanel } from './settings-panel.tsx';
 
 const atHand = 'at hand';
 
+const Curves = later(async () => (await import('../curves/curves.tsx')).Curves);
+
 export function TrainPanel({ session, state }: { session: Session; state: State }) {
   const { history, heldOut, keptId, runs } = state;
   const { shown } = useStore(session.overlay.store);
@@ -21,6 +23,8 @@ export function TrainPanel({ session, state }: { session: Session; state: State 
     // The run at hand is not drawn twice.
     return [...own, ...shown.filter(({ id }) => own.length === 0 || id !== keptId)];
   }, [history, name, keptId, shown]);
+  // The charts' code comes after the model: until then there is nothing to draw.
+  const hasCurves = state.loaded !== undefined || drawn.length > 0;
   return (
     <div className="train">
       <div className="side">
@@ -29,7 +33,7 @@ export function TrainPanel({ session, state }: { session: Session; state: State 
       </div>
       <div className="wide">
         <Score heldOut={heldOut} name={name} others={shown.filter(({ id }) => id !== keptId)} />
-        <Curves runs={drawn} overlay={session.overlay} />
+        {hasCurves && <Curves runs={drawn} overlay={session.overlay} />}
       </div>
     </div>
   );
