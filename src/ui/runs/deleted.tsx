@@ -9,7 +9,6 @@ export function DeletedRuns({ session }: { session: Session }) {
   const { bin } = session.kept;
   const { deleted } = useStore(bin.store);
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: it only notices that somebody is at its buttons
     <div
       className="deleted"
       role="status"
@@ -21,7 +20,12 @@ export function DeletedRuns({ session }: { session: Session }) {
       {deleted.map(({ id, name, bytes: size }) => (
         <p key={id}>
           <span>{text.runs.deleted(name, bytes(size))}</span>
-          <button type="button" data-undo={id} aria-label={text.runs.undoOf(name)} onClick={() => void bin.undo(id)}>
+          <button
+            type="button"
+            data-undo={id}
+            aria-label={text.runs.undoOf(name)}
+            onClick={() => void bin.undo(id)}
+          >
             {text.runs.undo}
           </button>
         </p>

@@ -1,13 +1,13 @@
 /** A checkpoint as a download, into a folder, or pushed to the Hub. */
 import { type ReactNode, useState } from 'react';
 import type { ExportRequest, RunSummary } from '../../worker/protocol.ts';
-import { checkpointOptions } from './checkpoints.ts';
 import { Dialog } from '../parts/dialog.tsx';
 import { CheckField, Select, TextField } from '../parts/fields.tsx';
 import { duration, percent } from '../parts/format.ts';
 import type { Session } from '../session.ts';
 import type { State, Transfer } from '../state.ts';
 import { text } from '../text.ts';
+import { checkpointOptions } from './checkpoints.ts';
 
 const t = text.runs.handOver;
 
@@ -42,18 +42,8 @@ function useChoices(run: RunSummary, isGoing: boolean): { request: ExportRequest
           onChange={(value) => setDtype(value as ExportRequest['dtype'])}
         />
       </div>
-      <CheckField
-        label={t.onnx}
-        checked={onnx}
-        disabled={isGoing}
-        onChange={setOnnx}
-      />
-      <CheckField
-        label={t.completions}
-        checked={completions}
-        disabled={isGoing}
-        onChange={setCompletions}
-      />
+      <CheckField label={t.onnx} checked={onnx} disabled={isGoing} onChange={setOnnx} />
+      <CheckField label={t.completions} checked={completions} disabled={isGoing} onChange={setCompletions} />
     </>
   );
   return { request: { run: run.id, step: Number(step), dtype, onnx, completions }, fields };
