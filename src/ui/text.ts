@@ -315,6 +315,7 @@ export const text = {
     noRun: 'none: what will be asked',
     keptRun: (name: string, step: number) => `${name} (to step ${step})`,
     step: 'Step',
+    keptSteps: 'Steps that are kept',
     stepOf: (step: number, last: number) => `step ${step} of ${last}`,
     earlier: 'One step earlier',
     later: 'One step later',
@@ -701,7 +702,7 @@ export const text = {
     title: 'Compare',
     meaning:
       'Two settings, the same seed: the same prompts in the same order, so that what differs is the settings. Each run trains as any other does, one after the other, and is kept under Runs; then both answer the same held-out questions.',
-    pair: 'Compare',
+    pair: 'Pair of settings',
     pairs: {
       papo: {
         label: 'GRPO against PAPO',

@@ -15,7 +15,7 @@ declare module 'vitest' {
 }
 
 const root = join(import.meta.dirname, '../..');
-const pages = ['worker-page', 'sandbox'].map((page) => join(import.meta.dirname, page, 'index.html'));
+const pages = ['worker-page', 'sandbox', 'curves-page'].map((page) => join(import.meta.dirname, page, 'index.html'));
 
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'papo-web-built-'));

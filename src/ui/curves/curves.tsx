@@ -1,5 +1,6 @@
 /** The curves of the run at hand and of the kept runs over it, with what belongs to them. */
 
+import { useStore } from '../store.ts';
 import { text } from '../text.ts';
 import { LegendMark } from './chart.tsx';
 import { ChartGrid } from './chart-grid.tsx';
@@ -13,9 +14,13 @@ import { Toolbar } from './toolbar.tsx';
 const words = text.curves;
 
 export function Curves({ runs, overlay }: { runs: readonly DrawnRun[]; overlay: Overlay }) {
+  const { reading } = useStore(overlay.store);
   return (
     <section className="panel curves" aria-labelledby="curves-title">
       <h2 id="curves-title">{words.title}</h2>
+      <p className="hint" role="status" hidden={reading === undefined}>
+        {reading !== undefined && words.reading(reading)}
+      </p>
       {runs.length === 0 ? (
         <Empty />
       ) : (

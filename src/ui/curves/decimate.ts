@@ -19,15 +19,18 @@ export interface Lines {
   readonly lines: readonly Line[];
 }
 
+export interface Decimated {
+  readonly x: number[];
+  /** The points of each line, run by run. */
+  readonly y: Point[][];
+  /** Columns of pixels stand for more points than they show. */
+  readonly isDense: boolean;
+}
+
 const slots = 4;
 
 /** The points of all lines between two steps, and one on either side where the lines come from and go to. */
-export function decimate(
-  runs: readonly Lines[],
-  min: number,
-  max: number,
-  columns: number,
-): { x: number[]; y: Point[][] } {
+export function decimate(runs: readonly Lines[], min: number, max: number, columns: number): Decimated {
   const seen = runs.map(({ steps }) => visible(steps, min, max));
   return seen.every(([from, to]) => to - from <= 2 * columns)
     ? everyPoint(runs, seen)
@@ -42,10 +45,7 @@ function visible(steps: readonly number[], min: number, max: number): [from: num
   return [Math.max(0, from - 1), Math.min(steps.length, to + 1)];
 }
 
-function everyPoint(
-  runs: readonly Lines[],
-  seen: readonly [from: number, to: number][],
-): { x: number[]; y: Point[][] } {
+function everyPoint(runs: readonly Lines[], seen: readonly [from: number, to: number][]): Decimated {
   const all = Float64Array.from(runs.flatMap(({ steps }, r) => steps.slice(...seen[r]))).sort();
   const x = Array.from(all).filter((step, i) => i === 0 || step !== all[i - 1]);
   const y = runs.flatMap(({ steps, lines }, r) =>
@@ -59,15 +59,10 @@ function everyPoint(
       return points;
     }),
   );
-  return { x, y };
+  return { x, y, isDense: false };
 }
 
-function byColumn(
-  runs: readonly Lines[],
-  min: number,
-  max: number,
-  columns: number,
-): { x: number[]; y: Point[][] } {
+function byColumn(runs: readonly Lines[], min: number, max: number, columns: number): Decimated {
   const width = (max - min) / columns;
   // One more column on either side.
   const left = min - width;
@@ -77,7 +72,7 @@ function byColumn(
     const bounds = columnBounds(steps, left, width, count);
     return lines.map((line) => ofColumns(line, bounds));
   });
-  return { x, y };
+  return { x, y, isDense: true };
 }
 
 /** The row with which each column begins, and behind the last. A column holds the steps in [begin, end). */

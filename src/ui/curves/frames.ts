@@ -5,7 +5,7 @@ interface Drawable {
 }
 
 /** Of the 16.7 ms of a frame, what drawing may take before it lets the browser go on. */
-const budgetMs = 6;
+const budgetMs = 4;
 
 export class Frames {
   private readonly waiting = new Set<Drawable>();

@@ -13,6 +13,7 @@ incrs.sort((a, b) => a - b);
 
 export interface Look {
   readonly element: HTMLElement;
+  readonly size: { readonly width: number; readonly height: number };
   readonly isLog: boolean;
   onZoom(min: number, max: number): void;
   onReset(): void;
@@ -23,7 +24,7 @@ export function optionsOf(
   { isShare = false }: ChartDef,
   { strokes, areas }: Painting,
   runs: readonly DrawnRun[],
-  { element, isLog, onZoom, onReset, onPoint }: Look,
+  { element, size, isLog, onZoom, onReset, onPoint }: Look,
 ): uPlot.Options {
   const css = getComputedStyle(element);
   const color = (name: string) => css.getPropertyValue(name).trim();
@@ -57,8 +58,7 @@ export function optionsOf(
     };
   };
   return {
-    width: element.clientWidth,
-    height: element.clientHeight,
+    ...size,
     padding: [8, runs.length > 1 ? 4 + markWidth * runs.length : 10, 0, 0],
     legend: { show: false },
     cursor: {

@@ -17,7 +17,11 @@ export interface OverlaidRun extends DrawnRun {
 const mostKept = COLORS - 1;
 
 export class Overlay {
-  readonly store = new Store<{ shown: readonly OverlaidRun[] }>({ shown: [] });
+  readonly store = new Store<{
+    shown: readonly OverlaidRun[];
+    /** The name of a run whose numbers are on their way. */
+    reading?: string;
+  }>({ shown: [] });
   readonly view = new ChartsView();
 
   constructor(private readonly core: Core) {}
@@ -54,7 +58,11 @@ export class Overlay {
   /** Reads a run's numbers and shows them; one that is shown already keeps its place. */
   private async add(id: string, isWanted = () => true): Promise<void> {
     const summary = this.core.state.runs.find((run) => run.id === id);
-    const { rows, heldOut } = await this.core.service.history(id);
+    const name = summary?.name ?? id;
+    this.store.set({ reading: name });
+    const { rows, heldOut } = await this.core.service
+      .history(id)
+      .finally(() => this.store.set({ reading: undefined }));
     // Somebody may have taken it off meanwhile.
     if (!isWanted()) return;
     const { shown } = this.store.snapshot();
@@ -64,7 +72,7 @@ export class Overlay {
     if (at < 0 && free === undefined) throw new Error(text.curves.tooMany(mostKept));
     const run: OverlaidRun = {
       id,
-      name: summary?.name ?? id,
+      name,
       history: historyOf(rows),
       heldOut,
       step: summary?.step ?? 0,

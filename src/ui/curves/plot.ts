@@ -21,6 +21,11 @@ export interface PlotPlaces {
   readonly note: HTMLElement;
 }
 
+/** What a run's growth changes by less than half a pixel waits this long. */
+const patienceMs = 1000;
+/** Dashes are drawn longer where a line goes up and down in every column of pixels: thousands of short ones are slow. */
+const denseDashes = 5;
+
 export class Plot {
   private chart?: uPlot;
   private painting?: Painting;
@@ -29,6 +34,11 @@ export class Plot {
   private made = '';
   private isSeen = false;
   private isStale = true;
+  private size = { width: 0, height: 0 };
+  private drawn = { steps: 0, at: 0 };
+  private later = 0;
+  /** The pointer is over this very plot, whose uPlot then has placed its own line. */
+  private isPointedAt = false;
   private readonly ends: (() => void)[];
 
   constructor(
@@ -36,7 +46,11 @@ export class Plot {
     private readonly view: ChartsView,
     private readonly places: PlotPlaces,
   ) {
-    const resized = new ResizeObserver(() => this.redraw());
+    // Asking an element for its size between writing to others would lay the page out each time.
+    const resized = new ResizeObserver(([{ contentRect }]) => {
+      this.size = { width: Math.round(contentRect.width), height: Math.round(contentRect.height) };
+      this.redraw();
+    });
     resized.observe(places.box);
     const inSight = new IntersectionObserver(
       ([entry]) => {
@@ -56,8 +70,24 @@ export class Plot {
   }
 
   show(runs: readonly DrawnRun[]): void {
+    const isGrowth =
+      runs.length === this.runs.length &&
+      runs.every(({ id, history }, i) => {
+        const before = this.runs[i];
+        return id === before.id && history.columns === before.history.columns;
+      });
     this.runs = runs;
-    this.redraw();
+    // Read aloud, if not seen.
+    if (!this.isSeen) this.writeNumbers();
+    const [min, max] = this.view.range;
+    const moved = ((stepsOf(runs) - this.drawn.steps) / (max - min)) * this.size.width;
+    const wait = patienceMs - (performance.now() - this.drawn.at);
+    if (!isGrowth || moved >= 0.5 || wait <= 0) this.redraw();
+    else {
+      // The numbers of the legend go on.
+      this.view.frames.request(this);
+      this.later ||= window.setTimeout(() => this.redraw(), wait);
+    }
   }
 
   get canvas(): HTMLCanvasElement | undefined {
@@ -66,13 +96,14 @@ export class Plot {
 
   destroy(): void {
     for (const end of this.ends) end();
+    clearTimeout(this.later);
     this.view.frames.forget(this);
     this.chart?.destroy();
   }
 
   /** Called by Frames. */
   draw(): void {
-    if (!this.isSeen || this.places.box.clientWidth === 0) return;
+    if (!this.isSeen || this.size.width === 0) return;
     if (this.isStale) this.drawCurves();
     this.drawCursor();
   }
@@ -84,13 +115,17 @@ export class Plot {
 
   private drawCurves(): void {
     this.isStale = false;
-    const { box, note } = this.places;
+    clearTimeout(this.later);
+    this.later = 0;
+    this.drawn = { steps: stepsOf(this.runs), at: performance.now() };
+    const { note } = this.places;
+    const { width, height } = this.size;
     const { smoothing, isLog: wantsLog } = this.view.store.snapshot();
     const isLog = wantsLog && this.def.canLog;
     const chart = this.chartFor(isLog, smoothing > 0);
     const [min, max] = this.view.range;
-    const columns = Math.max(50, Math.round(chart.bbox.width) || box.clientWidth);
-    const { data, hasHidden } = pointsOf(this.painting!, this.runs, {
+    const columns = Math.max(50, Math.round(chart.bbox.width) || width);
+    const { data, hasHidden, isDense } = pointsOf(this.painting!, this.runs, {
       min,
       max,
       columns,
@@ -98,8 +133,11 @@ export class Plot {
       isLog,
     });
     note.hidden = !hasHidden;
+    this.painting!.strokes.forEach(({ dash, isSmoothed }, i) => {
+      const factor = isDense && !isSmoothed ? denseDashes : 1;
+      if (dash.length) chart.series[i + 1].dash = dash.map((length) => factor * length);
+    });
     chart.batch(() => {
-      const { clientWidth: width, clientHeight: height } = box;
       if (chart.width !== width || chart.height !== height) chart.setSize({ width, height });
       chart.setData(data as uPlot.AlignedData, false);
       chart.setScale('x', { min, max });
@@ -116,10 +154,14 @@ export class Plot {
     this.painting = paintingOf(def, runs, isSmoothed);
     const options = optionsOf(def, this.painting, runs, {
       element: places.box,
+      size: this.size,
       isLog,
       onZoom: (min, max) => view.zoomTo(min, max),
       onReset: () => view.resetZoom(),
-      onPoint: (step) => view.point(step),
+      onPoint: (step) => {
+        this.isPointedAt = step !== undefined;
+        view.point(step);
+      },
     });
     const nothing = [[0, 1], ...this.painting.strokes.map(() => [null, null])] as uPlot.AlignedData;
     this.chart = new uPlot(options, nothing, places.box);
@@ -128,13 +170,19 @@ export class Plot {
 
   /** The line at the step that some chart's pointer is at, and every run's numbers there. */
   private drawCursor(): void {
-    const { chart, view, places, runs, def } = this;
+    const { chart, view } = this;
     const { step } = view.cursor.snapshot();
-    if (chart && !chart.over.matches(':hover')) {
+    if (chart && !this.isPointedAt) {
       const [min, max] = view.range;
       const isInSight = step !== undefined && step >= min && step <= max;
       chart.setCursor({ left: isInSight ? chart.valToPos(step, 'x') : -10, top: 0 }, false);
     }
+    this.writeNumbers();
+  }
+
+  private writeNumbers(): void {
+    const { view, places, runs, def } = this;
+    const { step } = view.cursor.snapshot();
     write(places.step, step === undefined ? '' : text.curves.atStep(String(step)));
     const values = places.values();
     legendOf(def, runs).forEach(({ run, line }, i) => {
@@ -142,6 +190,10 @@ export class Plot {
     });
   }
 }
+
+/** The last step of any. */
+const stepsOf = (runs: readonly DrawnRun[]) =>
+  Math.max(0, ...runs.map(({ history: { steps } }) => steps[steps.length - 1]));
 
 /** At the step, or the last there is. */
 function numberAt(

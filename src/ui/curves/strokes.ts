@@ -93,10 +93,10 @@ export function pointsOf(
     weight: number;
     isLog: boolean;
   },
-): { data: [number[], ...Point[][]]; hasHidden: boolean } {
+): { data: [number[], ...Point[][]]; hasHidden: boolean; isDense: boolean } {
   // decimate takes the lines run by run; strokes have an order of their own.
   const order = runs.flatMap((_, r) => strokes.flatMap((stroke, s) => (stroke.run === r ? [s] : [])));
-  const { x, y } = decimate(
+  const { x, y, isDense } = decimate(
     runs.map(
       ({ history }, r): Lines => ({
         steps: history.steps,
@@ -124,5 +124,5 @@ export function pointsOf(
         line[i] = null;
         hasHidden = true;
       });
-  return { data: [x, ...points], hasHidden };
+  return { data: [x, ...points], hasHidden, isDense };
 }

@@ -100,6 +100,7 @@ describe('decimation by column', () => {
       ],
     };
     expect(decimate([a, b], 0, 10, 100)).toEqual({
+      isDense: false,
       x: [0, 1, 2, 3, 4],
       y: [
         [10, 11, null, 13, undefined],
