@@ -1,4 +1,5 @@
 /** How often each answer was sampled, with and without the mask: what the page draws as bars. */
+import { shareInterval } from '../data/statistics.ts';
 import type { AnswerShare, Share } from './lab-protocol.ts';
 
 /** Answers with a row of their own. */
@@ -35,8 +36,8 @@ export function answerShares(
   const row = (kind: AnswerShare['kind'], answer: string, [a, b]: readonly number[]): AnswerShare => ({
     kind,
     answer,
-    image: wilson(a, image.length),
-    masked: masked && wilson(b, masked.length),
+    image: shareOf(a, image.length),
+    masked: masked && shareOf(b, masked.length),
   });
   const rows = shown.map(([answer, pair]) => row('answer', answer ?? '', pair));
   if (rest.length)
@@ -51,11 +52,11 @@ export function answerShares(
   return rows;
 }
 
-/** A share with its 95 % interval (Wilson 1927), which stays within 0 and 1 and is honest at either end. */
-export function wilson(count: number, n: number): Share {
-  const z = 1.959964;
-  const p = count / n;
-  const middle = (p + z ** 2 / (2 * n)) / (1 + z ** 2 / n);
-  const half = (z / (1 + z ** 2 / n)) * Math.sqrt((p * (1 - p)) / n + z ** 2 / (4 * n ** 2));
-  return { count, share: p, low: Math.max(0, middle - half), high: Math.min(1, middle + half) };
+/** A share with its 95 % interval; every completion is drawn alone. */
+function shareOf(count: number, n: number): Share {
+  const { estimate, low, high } = shareInterval(
+    Array.from({ length: n }, (_, i) => (i < count ? 1 : 0)),
+    1,
+  );
+  return { count, share: estimate, low, high };
 }

@@ -52,7 +52,7 @@ export interface AskRequest {
   readonly mask?: MaskRequest;
 }
 
-/** A share of the samples, with its 95 % interval (Wilson). */
+/** A share of the samples, with its 95 % interval. */
 export interface Share {
   readonly count: number;
   readonly share: number;

@@ -5,6 +5,9 @@ import { generateExample } from '../../src/data/examples.ts';
 import { type Site, serveSite } from './site.ts';
 import { button, field, goTo, status, textOf } from './steps.ts';
 
+/** The machine may be busy. */
+const patient = { timeout: 30_000 };
+
 let site: Site;
 beforeAll(async () => {
   site = await serveSite();
@@ -124,7 +127,7 @@ describe('Look', () => {
 
     await button(page, 'Use these settings for the next run').click();
     await page.getByText('The settings of the next run have this mask.').waitFor();
-    await expect.poll(() => page.url()).toContain('mask_type=semantic');
+    await expect.poll(() => page.url(), patient).toContain('mask_type=semantic');
 
     // Another picture.
     await computed(page, () => button(page, 'Next').click());

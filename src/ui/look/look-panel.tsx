@@ -119,9 +119,18 @@ function Choice({ session, state }: { session: Session; state: State }) {
 const mostQuestions = 10_000;
 
 function Answers({ looking, state }: { looking: Looking; state: State }) {
-  const { view, step, asked, isBusy, token } = useStore(looking.store);
+  const { view, step, asked, isBusy, token, hasAnswered } = useStore(looking.store);
   const waiting = state.run === 'running' ? t.waitingForStep : t.waiting;
-  if (!view) return <div className="look-right">{isBusy && <p className="hint">{waiting}</p>}</div>;
+  if (!view)
+    return (
+      <div className="look-right">
+        {isBusy && (
+          <p className="hint" role="status">
+            {hasAnswered ? waiting : t.first}
+          </p>
+        )}
+      </div>
+    );
   const likeliest = view.answers.find(({ kind }) => kind === 'answer');
   return (
     <div className="look-right" aria-busy={isBusy}>

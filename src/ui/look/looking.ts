@@ -31,6 +31,8 @@ export interface LookState {
   /** The step that the trained model had made when it answered. */
   readonly step?: number;
   readonly isBusy: boolean;
+  /** Its passes are compiled. */
+  readonly hasAnswered: boolean;
   readonly error?: string;
   /** Place of the token that is looked at. */
   readonly token?: number;
@@ -50,6 +52,7 @@ export class Looking {
     edited: {},
     draw: 0,
     isBusy: false,
+    hasAnswered: false,
   });
   private readonly masks = new Latest();
   private readonly asks = new Latest();
@@ -71,6 +74,7 @@ export class Looking {
     const questions = `${form.dataset ?? ''} ${form.task}`;
     if (loaded !== this.loaded) {
       this.loaded = loaded;
+      this.store.set({ hasAnswered: false });
       this.masks.forget();
       this.asks.forget();
       await this.guarded(async () => this.store.set({ facts: await this.core.service.modelFacts() }));
@@ -164,7 +168,7 @@ export class Looking {
       });
       if (this.asks.isStale) return;
       this.answeredAt = performance.now();
-      this.store.set({ view, step, isBusy: false, error: undefined });
+      this.store.set({ view, step, isBusy: false, hasAnswered: true, error: undefined });
     });
   }
 

@@ -19,7 +19,8 @@ export function TokenStrip({
 }) {
   const t = text.look.tokens;
   const { tokens, answerAt } = view;
-  const at = chosen !== undefined && chosen < tokens.length ? chosen : (view.masked ? mostMoved(view) : (answerAt ?? 0));
+  const at =
+    chosen !== undefined && chosen < tokens.length ? chosen : view.masked ? mostMoved(view) : (answerAt ?? 0);
   const token = tokens[at];
   return (
     <>
