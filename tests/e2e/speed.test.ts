@@ -1,0 +1,133 @@
+/**
+ * How fast a first visit is, how much code it waits for, and that training never blocks the page. Other work on the
+ * machine only ever makes these slower, so the best of a few attempts counts.
+ */
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import type { Page } from 'playwright';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { type Site, serveSite } from './site.ts';
+import { button, goTo, status, stepOf } from './steps.ts';
+
+const attempts = 3;
+
+let site: Site;
+beforeAll(async () => {
+  site = await serveSite();
+});
+afterAll(async () => {
+  await site?.close();
+});
+
+/** Milliseconds since the navigation began, once `selector` has something that reads like `text`. */
+const seenAt = (page: Page, selector: string, text: string): Promise<number> =>
+  page
+    .waitForFunction(
+      ([where, what]) => {
+        const reads = new RegExp(what).test(document.querySelector(where)?.textContent ?? '');
+        return reads && performance.now();
+      },
+      [selector, text] as const,
+      { polling: 20, timeout: 60_000 },
+    )
+    .then((handle) => handle.jsonValue() as Promise<number>);
+
+/** One visit of somebody who was never here, and clicks as soon as there is something to click. */
+async function visit(): Promise<{ interactive: number; ready: number; firstPoint: number }> {
+  const context = await site.newContext();
+  const { page, errors } = await site.open('', context);
+  const interactive = await seenAt(page, '.run-bar', 'Train with PAPO');
+  const ready = await seenAt(page, '[data-testid=status]', '^Ready');
+  await button(page, 'Train with PAPO').click();
+  const firstPoint = await seenAt(page, '[data-testid=score]', '\\d %before training');
+  expect(errors).toEqual([]);
+  await context.close();
+  return { interactive, ready, firstPoint };
+}
+
+it('is interactive within 2 seconds, and draws the first point of a curve within 10', async () => {
+  const best = { interactive: Number.POSITIVE_INFINITY, firstPoint: Number.POSITIVE_INFINITY };
+  for (let i = 0; i < attempts && (best.interactive >= 2000 || best.firstPoint >= 10_000); i++) {
+    const times = await visit();
+    console.log('first visit, ms:', times);
+    best.interactive = Math.min(best.interactive, times.interactive);
+    best.firstPoint = Math.min(best.firstPoint, times.firstPoint);
+  }
+  expect(best.interactive).toBeLessThan(2000);
+  expect(best.firstPoint).toBeLessThan(10_000);
+});
+
+it('loads less than 300 kB of its own code before the runtime', async () => {
+  const context = await site.newContext();
+  const scripts: string[] = [];
+  const runtime = new Promise<readonly string[]>((resolve) => {
+    context.on('request', (request) => {
+      const { pathname } = new URL(request.url());
+      if (pathname.endsWith('.wasm')) resolve([...scripts]);
+      // Once in the page and once in the worker would be two downloads.
+      else if (/\.m?js$/.test(pathname) && !basename(pathname).startsWith('ort-wasm')) scripts.push(pathname);
+    });
+  });
+  const { page } = await site.open('', context);
+  await status(page, /^Ready/);
+  const sizes = await Promise.all(
+    (await runtime).map(async (path) => {
+      const bytes = gzipSync(await readFile(join(inject('site'), path))).length;
+      return { path, bytes };
+    }),
+  );
+  const total = sizes.reduce((sum, { bytes }) => sum + bytes, 0);
+  console.log('own code before the runtime:', total, 'bytes,', sizes.length, 'files');
+  expect(sizes.length).toBeGreaterThan(1);
+  expect(total).toBeLessThan(300_000);
+  await context.close();
+});
+
+it('has no task over 100 ms while it trains, on Train and on Rollouts', async () => {
+  const small = {
+    per_device_train_batch_size: '16',
+    num_eval_samples: '16',
+    eval_steps: '4',
+    max_steps: '500',
+  };
+  const { page, errors } = await site.open(`#${new URLSearchParams(small)}`);
+  await status(page, /^Ready/);
+  await button(page, 'Train with PAPO').click();
+  // What is drawn for the first time is drawn by now.
+  await status(page, /^Step [2-9]/);
+  for (const panel of ['Train', 'Rollouts']) {
+    await goTo(page, panel);
+    await page.waitForTimeout(1000);
+    let best = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < attempts && best > 100; i++) {
+      const longest = await longestTask(page, 6);
+      console.log(`${panel}, longest task over 50 ms in six steps, ms:`, longest);
+      best = Math.min(best, longest);
+    }
+    expect(best, panel).toBeLessThanOrEqual(100);
+  }
+  expect(errors).toEqual([]);
+  await page.close();
+});
+
+/** Milliseconds of the main thread's longest task over so many steps; 0 where none took 50. */
+async function longestTask(page: Page, steps: number): Promise<number> {
+  const last = (await stepOf(page)) + steps;
+  return page.evaluate(
+    (step) =>
+      new Promise<number>((resolve) => {
+        let longest = 0;
+        new PerformanceObserver((list) => {
+          for (const { duration } of list.getEntries()) longest = Math.max(longest, duration);
+        }).observe({ type: 'longtask' });
+        const timer = setInterval(() => {
+          const line = document.querySelector('[data-testid=status]')?.textContent ?? '';
+          if (Number(/^Step (\d+)/.exec(line)?.[1]) < step) return;
+          clearInterval(timer);
+          resolve(longest);
+        }, 100);
+      }),
+    last,
+  );
+}
