@@ -471,6 +471,8 @@ export const text = {
       kl: (kl: string) => `KL ${kl} nats`,
       written: 'written',
     },
+    first:
+      'Preparing the model for pictures of this kind, then computing the answers: a few seconds, this once …',
     waiting: 'Computing the answers …',
     waitingForStep: 'A run is training: the answers come between two updates …',
     took: (milliseconds: number, step: number | undefined) =>
@@ -653,7 +655,7 @@ export const text = {
       label: 'Question',
       suggestions: 'Questions of the tasks',
       unknown: (model: string, count: number, words: readonly string[]) =>
-        `${model} knows ${count} words; it does not know ${words.map((word) => `“${word}”`).join(', ')}, and reads ${words.length === 1 ? 'it' : 'each'} as one and the same unknown word.`,
+        `${model} knows ${count} words; it does not know ${words.map((word) => `“${word}”`).join(', ')}: to it ${words.length === 1 ? 'that is' : 'they are all'} the same unknown word.`,
       unknownSpelled: (model: string, words: readonly string[]) =>
         `${model} has no token for ${words.map((word) => `“${word}”`).join(', ')}.`,
       known: (count: number) => `The ${count} words it knows`,
@@ -693,7 +695,7 @@ export const text = {
       right: 'Right answer',
       picture: 'Picture',
       again: 'Take up again',
-      againLabel: (prompt: string) => `Take up “${prompt}” again`,
+      againLabel: (prompt: string) => `Take up again: “${prompt}”`,
       unknown: 'not known',
       none: 'none',
     },
@@ -832,7 +834,8 @@ export const text = {
   },
   runs: {
     title: 'Kept runs',
-    empty: 'Every run is kept in this browser with its checkpoints, from its first step on. None is there yet.',
+    empty:
+      'Every run is kept in this browser with its checkpoints, from its first step on. None is there yet.',
     noneFits: 'No run fits.',
     search: 'Search',
     sort: 'Sort by',
@@ -853,7 +856,11 @@ export const text = {
     changes: 'Differs from the run before it:',
     noChange: 'Set up like the run before it.',
     first: 'The first of these runs.',
-    code: { added: 'own reward code added', removed: 'own reward code removed', changed: 'own reward code changed' },
+    code: {
+      added: 'own reward code added',
+      removed: 'own reward code removed',
+      changed: 'own reward code changed',
+    },
     nothing: 'none',
     more: (n: number) => `${n} more`,
     notes: 'Notes',
@@ -954,7 +961,10 @@ export const text = {
       files:
         'JSONL (one object a line), a JSON list, or Parquet, with the images beside it: pick them all at once, or one zip of everything.',
       columns: [
-        { names: 'prompt', meaning: 'The question, as text or as one user message. Also: problem, question.' },
+        {
+          names: 'prompt',
+          meaning: 'The question, as text or as one user message. Also: problem, question.',
+        },
         {
           names: 'image',
           meaning:
@@ -962,7 +972,8 @@ export const text = {
         },
         {
           names: 'answer',
-          meaning: 'The right answer, a text or a number; may be missing if you bring reward code. Also: solution.',
+          meaning:
+            'The right answer, a text or a number; may be missing if you bring reward code. Also: solution.',
         },
         {
           names: 'kind, …',
@@ -1051,7 +1062,8 @@ export const text = {
       tryIt: 'Try it on the samples',
       examples: 'Begin with an example',
       replaces: 'It takes the place of what is in the editor; undo brings that back.',
-      problem: (message: string, line: number | null) => (line === null ? message : `Line ${line}: ${message}`),
+      problem: (message: string, line: number | null) =>
+        line === null ? message : `Line ${line}: ${message}`,
       notRun: 'The code is read as you type, and not run before you switch it on or try it.',
       example: {
         exact: { name: 'Exact answer', meaning: 'what boxed_answer does, to change' },
@@ -1145,9 +1157,9 @@ export const text = {
       },
       entropy: {
         title: 'Double entropy as the cure',
-        body: 'Hacking shows as rising entropy, of the answers to the picture and to the masked one. Double entropy lowers both, with weights η1 and η2. Everything else stays as it was when it collapsed.',
+        body: 'Double entropy lowers the entropy of the answers, with the picture (η1) and with it masked (η2): wild answers cost something again. All else stays as it was when it collapsed; both η are 0.6, for a γ this high needs much of it.',
         action: 'Trains again with the same γ and seed, and with double entropy.',
-        look: 'Compare with the collapse: accuracy, entropy, format errors. Perception KL may still climb.',
+        look: 'Format errors and accuracy, against the collapse. The cure has its price: low entropy tries less, so accuracy climbs more slowly than with a gentle γ.',
       },
       difference: {
         title: 'The measured difference',
@@ -1169,7 +1181,8 @@ export const text = {
       term: 'Waits for a run with γ above 0 and below 0.1 that was evaluated at its end.',
       hacking: 'Waits for a run with γ of 0.1 or more and without double entropy, evaluated after training.',
       entropy: 'Waits for the end of a run with γ of 0.1 or more and with double entropy.',
-      difference: 'Waits for both runs, the collapsed and the cured one, to be measured on the same questions.',
+      difference:
+        'Waits for both runs, the collapsed and the cured one, to be measured on the same questions.',
       home: 'Waits for a checkpoint that leaves the page.',
     },
     found: {
@@ -1214,7 +1227,8 @@ export const text = {
       ) =>
         `Perception KL went from ${klFirst} to ${klLast} nats a token. Held-out accuracy was ${best} at step ${bestStep} ` +
         `and is ${last} at step ${lastStep}; ${format} of the answers lost their form.`,
-      notHacked: (found: string) => `${found} No collapse so far. A higher γ, more steps or another seed may bring it.`,
+      notHacked: (found: string) =>
+        `${found} No collapse so far. A higher γ, more steps or another seed may bring it.`,
       noHackedRun: 'There is no collapsed run to compare with yet: do the step before this one first.',
       mended: (
         accuracy: string,
