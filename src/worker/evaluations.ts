@@ -119,7 +119,8 @@ export class Evaluations {
       const subject: Subject = { kind: 'run', run: id, step: lastStep };
       const dataset = await this.questionsOf(run, config, [subject]);
       const questions = Math.min(wanted, dataset.size);
-      const counter = new Counter(3 * questions, onProgress);
+      // Three views are answered, and two scored.
+      const counter = new Counter(4 * questions, onProgress);
       return this.place.subjects.with(subject, async (policy) => {
         const views: Partial<Record<EvaluationView, Evaluation>> = {};
         for (const view of ['image', 'masked', 'blank'] as const)
@@ -127,8 +128,13 @@ export class Evaluations {
             counter.take(0, view, done, questions, signal),
           );
         const { image, masked, blank } = views as Record<EvaluationView, Evaluation>;
-        const scores = await scoreViews(policy, image, samples, config, (image, i) =>
-          maskedPixels(policy, config, image, i),
+        const scores = await scoreViews(
+          policy,
+          image,
+          samples,
+          config,
+          (pixels, i) => maskedPixels(policy, config, pixels, i),
+          (done) => counter.take(0, 'masked', done, questions, signal),
         );
         const share = (cause: string) =>
           image.errors &&
@@ -219,7 +225,10 @@ async function maskedPixels(
 
 function configOf(run: RunRequest): ResolvedConfig {
   const { config, validation } = check(run);
-  if (!config) throw new UserError(validation.problems.map((problem) => problem.message).join(' '));
+  if (!config)
+    throw new UserError(
+      validation.problems.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join(' '),
+    );
   return config;
 }
 

@@ -15,6 +15,7 @@ export async function scoreViews(
   samples: number,
   settings: { readonly temperature: number; readonly max_completion_length: number },
   maskedPixels: (image: RasterImage, index: number) => Promise<Float32Array>,
+  onProgress: (done: number) => Promise<void>,
 ): Promise<{ kl: number[]; entropy: number[] }> {
   const T = settings.max_completion_length;
   const P = Math.min(rows.length, Math.max(1, Math.floor(completionsPerPass / samples)));
@@ -59,6 +60,7 @@ export async function scoreViews(
       kl.push(mean(out.kl_exact));
       entropy.push(mean(out.entropy));
     }
+    await onProgress(Math.min(first + P, rows.length));
   }
   return { kl, entropy };
 }

@@ -20,11 +20,11 @@ describe('the panel Compare', () => {
     const context = await site.newContext();
     const { page, errors } = await site.open(address, context);
     await status(page, /^Ready/);
-    await field(page, 'Compare').selectOption('own');
+    await field(page, 'Pair of settings').selectOption('own');
     await field(page, 'First: settings').fill('mask_ratio=7');
     await button(page, 'Run both with the same seed').click();
     await page.getByRole('alert').filter({ hasText: 'First: mask_ratio: expected a number' }).waitFor();
-    await field(page, 'Compare').selectOption('papo');
+    await field(page, 'Pair of settings').selectOption('papo');
     await field(page, 'Steps a run').fill('2');
     await field(page, 'Held-out questions').selectOption('16');
     await button(page, 'Run both with the same seed').click();

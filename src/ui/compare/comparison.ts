@@ -1,7 +1,7 @@
 /** Runs the two settings of a comparison one after the other, measures each, and says what differs. */
 import { callback } from '../../worker/client.ts';
 import type { EvaluationProgress } from '../../worker/evaluation-protocol.ts';
-import type { RunRequest, RunState } from '../../worker/protocol.ts';
+import type { Problem, RunRequest, RunState } from '../../worker/protocol.ts';
 import { messageOf } from '../core.ts';
 import { type History, historyOf } from '../curves/history.ts';
 import { ChartsView } from '../curves/view.ts';
@@ -46,6 +46,9 @@ export interface CompareState {
 
 const hiddenCharts = ['loss', 'clipRatio', 'referenceKl', 'noSpread', 'length', 'errors', 'speed'] as const;
 const t = text.compare;
+
+const inWords = ({ field, message }: Problem) =>
+  field === undefined ? message : text.train.problemOf(field, message);
 
 class Stopped extends Error {}
 
@@ -180,9 +183,7 @@ export class Comparison {
     for (const arm of [0, 1] as const) {
       const found = await this.session.service.validate(requestOfRun(plan, { arm, seed: 1 }));
       if (found.problems.length > 0)
-        throw new Error(
-          t.badArm(plan.arms[arm].name, found.problems.map(({ message }) => message).join(' ')),
-        );
+        throw new Error(t.badArm(plan.arms[arm].name, found.problems.map(inWords).join(' ')));
       const { run_name: _, ...rest } = found.values;
       values.push(JSON.stringify(rest));
     }
