@@ -431,6 +431,7 @@ export const text = {
       patch: 'patch: one rectangle (TRL)',
       grid: 'grid: cells of a coarse grid (TRL)',
     },
+    kind: 'mask_type',
     ratio: 'mask_ratio',
     patchSize: 'mask_patch_size',
     pixels: (count: number) => `${count} pixels`,
@@ -459,8 +460,6 @@ export const text = {
     tokens: {
       title: 'Word by word',
       hint: 'The completion that the model finds likeliest, greedily. Each token is tinted by how far the masked picture moves the probabilities at its place: the KL from picture to masked picture, over the whole vocabulary, exact. Choose a token to see both distributions.',
-      hintAlone:
-        'The completion that the model finds likeliest, greedily. Choose a token to see what else could have stood there.',
       masked: 'With the picture masked it writes',
       token: (text: string, kl: string) => `${text}, KL ${kl} nats`,
       choices: (text: string) => `At the place of “${text}”`,
@@ -605,7 +604,7 @@ export const text = {
       clipboardDenied:
         'The browser did not let the page read the clipboard. Allow it, or click into this panel and press Ctrl+V.',
       clipboardEmpty: 'There is no picture on the clipboard: copy one first.',
-      notAnImage: (name: string) => `${name} is no picture.`,
+      noPng: 'the browser made no PNG of it',
     },
     camera: {
       title: 'Photograph',

@@ -174,6 +174,21 @@ describe('Try it', () => {
     await page.getByText('Scaled from 50 × 70').waitFor();
     expect(isNear(await colorAt(page, 1), [42, 98, 236])).toBe(true);
 
+    // A picture that is dropped on the panel is the panel's, not a dataset for the page.
+    await page.evaluate(
+      (data) => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([Uint8Array.from(data)], 'dropped.png', { type: 'image/png' }));
+        const event = { dataTransfer: transfer, bubbles: true, cancelable: true };
+        const panel = document.querySelector('.try-it')!;
+        for (const type of ['dragenter', 'drop']) panel.dispatchEvent(new DragEvent(type, event));
+      },
+      [...png(40, 60, [248, 204, 32])],
+    );
+    await page.getByText('Scaled from 40 × 60').waitFor();
+    expect(await page.getByTestId('drop').count()).toBe(0);
+    expect(await page.getByRole('alert').count()).toBe(0);
+
     await button(page, 'Photograph…').click();
     await button(page, 'Take the picture').click();
     await page.getByText(/Scaled from \d{3,} × \d{3,}/).waitFor();

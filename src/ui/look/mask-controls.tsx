@@ -20,7 +20,7 @@ export function MaskControls({ session, state }: { session: Session; state: Stat
     <fieldset className="mask-controls">
       <legend>{t.mask}</legend>
       <Select
-        label="mask_type"
+        label={t.kind}
         value={mask.mask_type}
         options={kinds.map((value) => ({ value, label: kindName(value) }))}
         onChange={(mask_type) => looking.edit({ mask_type })}

@@ -16,6 +16,8 @@ export function CameraDialog({
 }) {
   const video = useRef<HTMLVideoElement>(null);
   const [isOn, setIsOn] = useState(false);
+  /** Its first picture is there. */
+  const [hasFrame, setHasFrame] = useState(false);
   const [problem, setProblem] = useState<string>();
   useEffect(() => {
     let stream: MediaStream | undefined;
@@ -39,7 +41,7 @@ export function CameraDialog({
   }, []);
   const take = async () => {
     const { current } = video;
-    if (!current?.videoWidth) return;
+    if (!current) return;
     try {
       onPicture(await toPng(current, current.videoWidth, current.videoHeight));
       onClose();
@@ -54,7 +56,7 @@ export function CameraDialog({
           {problem}
         </p>
       )}
-      {!isOn && problem === undefined && (
+      {!hasFrame && problem === undefined && (
         <p className="hint" role="status">
           {t.starting}
         </p>
@@ -64,6 +66,7 @@ export function CameraDialog({
         className="camera"
         hidden={!isOn || problem !== undefined}
         aria-label={t.preview}
+        onLoadedData={() => setHasFrame(true)}
         autoPlay
         muted
         playsInline
@@ -71,7 +74,7 @@ export function CameraDialog({
       <p className="hint">{t.stays}</p>
       <div className="buttons">
         {problem === undefined && (
-          <button type="button" className="primary" disabled={!isOn} onClick={() => void take()}>
+          <button type="button" className="primary" disabled={!hasFrame} onClick={() => void take()}>
             {t.take}
           </button>
         )}

@@ -74,7 +74,7 @@ export function PictureSources({ session }: { session: Session }) {
         picture && <Picture image={picture.image} label={t.label} />
       )}
       <p className="hint">
-        {!picture && t.none}
+        {!picture && `${t.none} ${t.drop}`}
         {picture && facts && t.seen(facts.imageSize)}{' '}
         {picture?.size && facts && isScaled(picture.size, facts.imageSize) && t.from(...picture.size)}
         {picture?.made && t.generated(picture.made.task)}

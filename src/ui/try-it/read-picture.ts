@@ -35,6 +35,6 @@ export async function toPng(source: CanvasImageSource, width: number, height: nu
   canvas.height = Math.max(1, Math.round(height * scale));
   canvas.getContext('2d')?.drawImage(source, 0, 0, canvas.width, canvas.height);
   const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, 'image/png'));
-  if (!blob) throw new Error('the browser made no PNG of a canvas');
+  if (!blob) throw new Error(text.tryIt.errors.noPng);
   return blob;
 }

@@ -20,7 +20,9 @@ export function TryPanel({ session, state }: { session: Session; state: State })
   const onDrop = (event: DragEvent) => {
     const file = pictureIn(event.dataTransfer);
     // The page takes what is no picture: a model, or a dataset.
-    if (file) void trying.bring(file, file.name);
+    if (!file) return;
+    event.preventDefault();
+    void trying.bring(file, file.name);
   };
   return (
     <section className="panel try-it" aria-labelledby="try-it-title" onDrop={onDrop}>
