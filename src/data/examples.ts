@@ -88,6 +88,17 @@ export function generateExample(
   index: number,
   mix: TaskName | TaskMix = 'shapes',
 ): Example {
+  const asked = generateQuestion(seed, split, index, mix);
+  return { ...asked, image: renderScene(asked.scene) };
+}
+
+/** All of an example but its picture, which takes longest. */
+export function generateQuestion(
+  seed: number,
+  split: Split,
+  index: number,
+  mix: TaskName | TaskMix,
+): Omit<Example, 'image'> {
   const resolved = resolveMix(mix);
   const weights = taskKinds.map((kind) => resolved[kind] ?? 0);
   const random = new RandomStream(seed, Purpose.data, split === 'train' ? 0 : 1, index);
@@ -108,7 +119,6 @@ export function generateExample(
       level: spec.level,
       split,
       prompt: hint ? `${asked} ${hint.word} ${hint.answer}` : asked,
-      image: renderScene(scene),
       answer,
       vision_dependency: hint === undefined ? 'high' : hint.word === 'maybe' ? 'medium' : 'low',
       perceptions,

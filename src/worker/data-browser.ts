@@ -1,7 +1,7 @@
 /** Looks through data for the page: samples, statistics, rows that cannot be used, and an example of the format. */
 import { transfer } from 'comlink';
 import { worldDataset } from '../data/dataset.ts';
-import { generateExample } from '../data/examples.ts';
+import { generateExample, generateQuestion } from '../data/examples.ts';
 import { resizeImage } from '../data/image-processor.ts';
 import type { RasterImage } from '../data/raster.ts';
 import { type TaskName, tasks } from '../data/tasks.ts';
@@ -10,7 +10,7 @@ import { UserError } from '../errors.ts';
 import type { ModelFolder } from '../store/hf-folder.ts';
 import type { Counting, DataService, DataSource, DataStatistics, ProblemRow } from './data-protocol.ts';
 import type { Datasets } from './datasets.ts';
-import type { GroupView } from './protocol.ts';
+import type { DatasetView, GroupView } from './protocol.ts';
 import { Tally } from './task-statistics.ts';
 import { buffersOf, imageView, rowView } from './views.ts';
 
@@ -60,6 +60,11 @@ export class DataBrowser implements DataService {
     return statistics;
   }
 
+  async datasetView(dataset: string): Promise<DatasetView> {
+    const view = await this.datasets.view(dataset);
+    return transfer(view, buffersOf(view.samples));
+  }
+
   async problemRows(dataset: string, from: number, count: number): Promise<ProblemRow[]> {
     const rows = await this.datasets.problemRows(dataset, from, count);
     const views = await Promise.all(
@@ -94,13 +99,14 @@ export class DataBrowser implements DataService {
     onProgress: (counting: Counting) => void,
   ): Promise<DataStatistics> {
     const tally = new Tally();
+    const tokens = lengths(text);
     await inTurns(countedQuestions, onProgress, (i) => {
-      const { answer, prompt, kind, vision_dependency } = generateExample(0, 'train', i, task);
+      const { answer, prompt, kind, vision_dependency } = generateQuestion(0, 'train', i, task);
       tally.add({
         answer,
         kind,
         visionDependency: vision_dependency,
-        promptTokens: text?.buildPrompt(prompt).length,
+        promptTokens: tokens(prompt),
       });
     });
     return tally.result(true);
@@ -113,6 +119,7 @@ export class DataBrowser implements DataService {
   ): Promise<DataStatistics> {
     const { goodRows } = await this.datasets.report(dataset);
     const tally = new Tally();
+    const tokens = lengths(text);
     const named = (value: unknown) => (typeof value === 'string' ? value : undefined);
     await inTurns(goodRows.length, onProgress, (i) => {
       const { answer, prompt, columns } = goodRows[i];
@@ -120,7 +127,7 @@ export class DataBrowser implements DataService {
         answer,
         kind: named(columns.kind),
         visionDependency: named(columns.vision_dependency),
-        promptTokens: text?.buildPrompt(prompt).length,
+        promptTokens: tokens(prompt),
       });
     });
     return tally.result(false);
@@ -145,6 +152,16 @@ export class DataBrowser implements DataService {
 function taskName(task: string): TaskName {
   if (!Object.hasOwn(tasks, task)) throw new UserError(`There is no built-in task "${task}".`);
   return task as TaskName;
+}
+
+/** A prompt's length in tokens; prompts come again, and are read once. */
+function lengths(text: TextProcessor | undefined): (prompt: string) => number | undefined {
+  const known = new Map<string, number>();
+  return (prompt) => {
+    const length = known.get(prompt) ?? text?.buildPrompt(prompt).length;
+    if (length !== undefined) known.set(prompt, length);
+    return length;
+  };
 }
 
 const nameOf = (i: number) => `images/${i + 1}.png`;

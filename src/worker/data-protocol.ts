@@ -1,5 +1,5 @@
 /** What the Data panel asks the worker: samples, answer statistics, and rows that cannot be used. */
-import type { GroupView, ImageView } from './protocol.ts';
+import type { DatasetView, GroupView, ImageView } from './protocol.ts';
 
 /** A built-in task by name, or an imported dataset by id. */
 export type DataSource = { readonly task: string } | { readonly dataset: string };
@@ -68,6 +68,7 @@ export interface DataService {
   /** Training questions from this number on, as far as there are some; their images are small. */
   dataSamples(source: DataSource, from: number, count: number): Promise<GroupView[]>;
   dataStatistics(source: DataSource, onProgress: (counting: Counting) => void): Promise<DataStatistics>;
+  datasetView(dataset: string): Promise<DatasetView>;
   /** Rows of an imported dataset that cannot be used, from this number on, in the order of its files. */
   problemRows(dataset: string, from: number, count: number): Promise<ProblemRow[]>;
   /** A small dataset in the form that can be opened here: a zip of JSONL and images. */

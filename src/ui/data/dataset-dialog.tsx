@@ -2,51 +2,25 @@
 import type { DatasetView } from '../../worker/protocol.ts';
 import { Dialog } from '../parts/dialog.tsx';
 import { count } from '../parts/format.ts';
-import { Pixels } from '../parts/pixels.tsx';
 import type { Session } from '../session.ts';
+import { text } from '../text.ts';
+import { ProblemRows } from './problem-rows.tsx';
+import { Previews } from './source-detail.tsx';
+
+const t = text.data;
 
 export function DatasetDialog({ view, session }: { view: DatasetView; session: Session }) {
-  const { name, rows, good, columns, problems, problemCount, notes, samples } = view;
+  const { id, name, rows, good, columns, problemRows, notes, samples } = view;
   return (
-    <Dialog title={`Dataset ${name}`} onClose={() => void session.files.decline()}>
+    <Dialog title={t.datasetTitle(name)} onClose={() => void session.files.decline()}>
       <p>
-        <strong>
-          {count(good)} of {count(rows)} rows
-        </strong>{' '}
-        can be used. Columns: {columns.join(', ')}.
+        <strong>{t.ofRows(count(good), count(rows))}</strong> {t.canBeUsed(columns.join(', '))}
       </p>
-      {!view.hasAnswers && (
-        <p className="notice">
-          There are no answers, so the built-in rewards have nothing to compare with: bring your own reward
-          code.
-        </p>
-      )}
-      {problems.length > 0 && (
-        <section className="problems" aria-label="Problems by row">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Row</th>
-                <th scope="col">What is wrong, and what was expected</th>
-              </tr>
-            </thead>
-            <tbody>
-              {problems.map(({ file, row, column, message }) => (
-                <tr key={`${file} ${row} ${column} ${message}`}>
-                  <th scope="row" title={file}>
-                    {row}
-                  </th>
-                  <td>
-                    {column && !message.startsWith(column) && `${column}: `}
-                    {message}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-          {problemCount > problems.length && (
-            <p className="hint">and {count(problemCount - problems.length)} more</p>
-          )}
+      {good === 0 && <p className="notice">{t.noneGood}</p>}
+      {good > 0 && !view.hasAnswers && <p className="notice">{t.noAnswers}</p>}
+      {problemRows > 0 && (
+        <section aria-label={t.problems.title}>
+          <ProblemRows session={session} dataset={id} total={problemRows} />
         </section>
       )}
       {notes.map((note) => (
@@ -54,28 +28,15 @@ export function DatasetDialog({ view, session }: { view: DatasetView; session: S
           {note}
         </p>
       ))}
-      <div className="previews">
-        {samples.map((sample) => (
-          <figure key={sample.id}>
-            <Pixels image={sample.image} label={`Image of “${sample.prompt}”`} />
-            <figcaption>
-              {sample.prompt}
-              {sample.answer !== null && (
-                <>
-                  {' '}
-                  <b>{sample.answer}</b>
-                </>
-              )}
-            </figcaption>
-          </figure>
-        ))}
-      </div>
+      <Previews samples={samples} />
       <div className="buttons">
-        <button type="button" className="primary" onClick={() => void session.files.accept()}>
-          {problemCount > 0 ? `Use the ${count(good)} good rows` : `Use the ${count(good)} rows`}
-        </button>
+        {good > 0 && (
+          <button type="button" className="primary" onClick={() => void session.files.accept()}>
+            {problemRows > 0 ? t.acceptGood(count(good)) : t.acceptAll(count(good))}
+          </button>
+        )}
         <button type="button" onClick={() => void session.files.decline()}>
-          Cancel
+          {t.cancel}
         </button>
       </div>
     </Dialog>

@@ -2,6 +2,9 @@
 import { type PickedFile, pickedBlobs } from '../../import/picked-files.ts';
 import type { Core } from '../core.ts';
 import { isGoing } from '../state.ts';
+import { text } from '../text.ts';
+
+const t = text.data.files;
 
 type Kind = 'model' | 'dataset';
 
@@ -12,8 +15,8 @@ export async function whatIs(files: readonly PickedFile[]): Promise<{ kind: Kind
   const { names } = await pickedBlobs(files);
   const sign = names.find((name) => ofModels.test(name));
   return sign === undefined
-    ? { kind: 'dataset', because: 'there is no config.json and no .safetensors among them' }
-    : { kind: 'model', because: `${sign} is among them` };
+    ? { kind: 'dataset', because: t.noModelAmong }
+    : { kind: 'model', because: t.isAmong(sign) };
 }
 
 export class FilesIn {
@@ -28,14 +31,13 @@ export class FilesIn {
   async take(files: PickedFile[], kind?: Kind): Promise<void> {
     if (files.length === 0) return;
     await this.core.guarded(async () => {
-      if (isGoing(this.core.state))
-        throw new Error('A run is going on; stop it before another model or dataset is opened.');
-      const name = files.length === 1 ? files[0].path : `${files.length} files`;
-      this.core.set({ reading: `Looking into ${name}`, taken: undefined, error: undefined });
+      if (isGoing(this.core.state)) throw new Error(t.stopFirst);
+      const name = files.length === 1 ? files[0].path : t.many(files.length);
+      this.core.set({ reading: t.lookingInto(name), taken: undefined, error: undefined });
       try {
         const found = kind === undefined ? await whatIs(files) : { kind, because: undefined };
-        const taken = `${name}: taken for a ${found.kind}${found.because ? `, since ${found.because}` : ''}.`;
-        this.core.set({ reading: `Reading ${name} as a ${found.kind}`, ...(found.because && { taken }) });
+        const taken = found.because && t.taken(name, found.kind, found.because);
+        this.core.set({ reading: t.reading(name, found.kind), ...(taken && { taken }) });
         if (found.kind === 'model') await this.loadModel(files);
         else await this.offer(files);
       } finally {
@@ -59,11 +61,11 @@ export class FilesIn {
     await this.core.guarded(() => this.core.service.removeDataset(offered.id));
   }
 
-  /** Takes a dataset out of this browser; the built-in task is chosen again. */
+  /** Takes a dataset out of this browser; where it was chosen, the built-in task is again. */
   async remove(id: string): Promise<void> {
-    const { datasets } = this.core.state;
+    const { datasets, form } = this.core.state;
     this.core.set({ datasets: datasets.filter((one) => one.id !== id) });
-    await this.choose(undefined);
+    if (form.dataset === id) await this.choose(undefined);
     await this.core.guarded(() => this.core.service.removeDataset(id));
   }
 

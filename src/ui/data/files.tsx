@@ -3,30 +3,47 @@ import { useEffect, useRef, useState } from 'react';
 import { droppedFiles, type PickedFile } from '../../import/picked-files.ts';
 import type { Session } from '../session.ts';
 import { isGoing, type State } from '../state.ts';
+import { text } from '../text.ts';
+
+const t = text.data.files;
 
 type Kind = 'model' | 'dataset';
 
+const takes = (session: Session, kind: Kind) => (files: PickedFile[]) => void session.files.take(files, kind);
+const isBusy = (state: State) => isGoing(state) || state.reading !== undefined || state.loading !== undefined;
+
+/** A model or a dataset. */
 export function Files({ session, state }: { session: Session; state: State }) {
-  const disabled = isGoing(state) || state.reading !== undefined || state.loading !== undefined;
-  const take = (kind: Kind) => (files: PickedFile[]) => void session.files.take(files, kind);
+  const model = { disabled: isBusy(state), onFiles: takes(session, 'model') };
   return (
     <div className="files">
       <div className="buttons small">
-        <Picker label="Open a model folder…" folder disabled={disabled} onFiles={take('model')} />
-        <Picker label="Open a model zip…" accept=".zip" disabled={disabled} onFiles={take('model')} />
-        <Picker
-          label="Open a dataset…"
-          accept=".jsonl,.ndjson,.json,.parquet,.zip,image/*"
-          disabled={disabled}
-          onFiles={take('dataset')}
-        />
+        <Picker label={t.openFolder} folder {...model} />
+        <Picker label={t.openZip} accept=".zip" {...model} />
+        <DatasetPicker session={session} state={state} />
       </div>
-      <p className="hint" data-testid="taken">
-        {state.reading
-          ? `${state.reading} …`
-          : (state.taken ?? 'Or drop them anywhere on the page. They stay on this machine.')}
-      </p>
+      <Taken state={state} />
     </div>
+  );
+}
+
+export function DatasetPicker({ session, state }: { session: Session; state: State }) {
+  return (
+    <Picker
+      label={t.openDataset}
+      accept=".jsonl,.ndjson,.json,.parquet,.zip,image/*"
+      disabled={isBusy(state)}
+      onFiles={takes(session, 'dataset')}
+    />
+  );
+}
+
+/** What is being read, or what the last files were taken for. */
+export function Taken({ state }: { state: State }) {
+  return (
+    <p className="hint" data-testid="taken" role="status">
+      {state.reading ? t.going(state.reading) : (state.taken ?? t.orDrop)}
+    </p>
   );
 }
 
@@ -91,8 +108,11 @@ export function DropZone({ session }: { session: Session }) {
       dragover: (event: DragEvent) => hasFiles(event) && event.preventDefault(),
       drop: (event: DragEvent) => {
         if (!hasFiles(event)) return;
+        // A panel has taken it.
+        const isTaken = event.defaultPrevented;
         event.preventDefault();
         show(-depth);
+        if (isTaken) return;
         const dropped = droppedFiles(event.dataTransfer!.items);
         void session.guarded(async () => session.files.take(await dropped));
       },
@@ -107,8 +127,9 @@ export function DropZone({ session }: { session: Session }) {
   return (
     <div className="drop" data-testid="drop">
       <p>
-        <strong>Drop a model or a dataset</strong>
-        <br />a Hugging Face folder or zip; JSONL or Parquet with its images
+        <strong>{t.drop}</strong>
+        <br />
+        {t.dropKinds}
       </p>
     </div>
   );
