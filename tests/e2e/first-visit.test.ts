@@ -86,7 +86,10 @@ it('open, train, pause, look, change γ, compare, reload, resume, download, open
   const config = JSON.parse(await entry('config.json').getData(new TextWriter()));
   expect(config.model_type).toBe('smolvlm');
   const tensors = readSafetensors(await entry('model.safetensors').getData(new Uint8ArrayWriter()));
-  const parameters = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
+  const parameters = [...tensors.values()].reduce(
+    (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
+    0,
+  );
   expect(parameters).toBe(1_025_280);
   expect(errors).toEqual([]);
   await page.close();
