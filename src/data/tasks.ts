@@ -30,8 +30,6 @@ export const taskKinds = [
   'count_add',
   'bar_minus',
   'emoji_color',
-  'emoji_find',
-  'emoji_count',
 ] as const;
 export type TaskKind = (typeof taskKinds)[number];
 
@@ -39,7 +37,7 @@ export type TaskKind = (typeof taskKinds)[number];
 export type Perception =
   | { type: 'shape'; cell: number; shape: Shape }
   | { type: 'color'; cell: number; color: Color }
-  | { type: 'place'; color: Color; shape: Shape | null; cell: number }
+  | { type: 'place'; color: Color; shape: Shape; cell: number }
   | { type: 'bar'; bar: number; value: number }
   | { type: 'cells'; color: Color | null; shape: Shape | null; cells: readonly number[] };
 
@@ -235,39 +233,38 @@ const color: Kind = {
   solve: (_question, [p]) => (p.type === 'color' ? p.color : ''),
 };
 
-/** What stands in one cell alone, by its colour and shape or, where there are no shapes, by its colour. */
-function findKind(scene: 'grid' | 'emoji'): Kind {
-  const match = matcher(scene === 'grid' ? `${COLOR} ${SHAPE} ${CELL}` : `${COLOR} ${CELL}`);
-  const described = ({ color, shape }: Question) => (shape === null ? `${color}` : `${color} ${shape}`);
-  return {
-    level: 'default',
-    scene,
-    ask(random, scene) {
-      const unique = occupied(scene).filter((cell) => {
-        const thing = thingAt(scene, cell)!;
-        return matchingCells(scene, thing.color, thing.shape).length === 1;
-      });
-      if (unique.length === 0) return null;
-      const { color, shape } = thingAt(scene, random.pick(unique))!;
-      return { ...noQuestion, color, shape };
-    },
-    prompt: (question) => `find ${described(question)}`,
-    look: ({ color, shape }, scene) => [
-      { type: 'place', color: color!, shape, cell: matchingCells(scene, color, shape)[0] },
-    ],
-    imagine: ({ color, shape }, random, sharpness) => [
-      { type: 'place', color: color!, shape, cell: random.weighted(sharpen(priors.cell, sharpness)) },
-    ],
-    think: (question, [p]) => (p.type === 'place' ? `${described(question)} ${cellName(p.cell)}` : ''),
-    parse(_question, thought) {
-      const found = match(thought);
-      if (!found) return null;
-      const shape = scene === 'grid' ? (found[1] as Shape) : null;
-      return [{ type: 'place', color: found[0] as Color, shape, cell: Number(found.at(-1)) - 1 }];
-    },
-    solve: (_question, [p]) => (p.type === 'place' ? cellName(p.cell) : ''),
-  };
-}
+const matchPlace = matcher(`${COLOR} ${SHAPE} ${CELL}`);
+const find: Kind = {
+  level: 'default',
+  scene: 'grid',
+  /** Only what stands in one cell alone can be found. */
+  ask(random, scene) {
+    const unique = occupied(scene).filter((cell) => {
+      const item = scene.cells[cell]!;
+      return matchingCells(scene, item.color, item.shape).length === 1;
+    });
+    if (unique.length === 0) return null;
+    const item = scene.cells[random.pick(unique)]!;
+    return { ...noQuestion, color: item.color, shape: item.shape };
+  },
+  prompt: (question) => `find ${question.color} ${question.shape}`,
+  look: ({ color, shape }, scene) => [
+    { type: 'place', color: color!, shape: shape!, cell: matchingCells(scene, color, shape)[0] },
+  ],
+  imagine: ({ color, shape }, random, sharpness) => [
+    { type: 'place', color: color!, shape: shape!, cell: random.weighted(sharpen(priors.cell, sharpness)) },
+  ],
+  think: (question, [p]) =>
+    p.type === 'place' ? `${question.color} ${question.shape} ${cellName(p.cell)}` : '',
+  parse(_question, thought) {
+    const found = matchPlace(thought);
+    if (!found) return null;
+    return [
+      { type: 'place', color: found[0] as Color, shape: found[1] as Shape, cell: Number(found[2]) - 1 },
+    ];
+  },
+  solve: (_question, [p]) => (p.type === 'place' ? cellName(p.cell) : ''),
+};
 
 const matchBar = matcher(`bar ${BAR} = ${NUMBER}`);
 const bar: Kind = {
@@ -343,7 +340,7 @@ export const kinds: Record<TaskKind, Kind> = {
   shape,
   color,
   add: shapesKind(2, 'add', { level: 'default', joint: '+', solve: (values) => values[0] + values[1] }),
-  find: findKind('grid'),
+  find,
   bar,
   count: countKind('hard', false),
   max: shapesKind(3, 'max', { level: 'hard', joint: ' ', solve: (values) => Math.max(...values) }),
@@ -351,8 +348,6 @@ export const kinds: Record<TaskKind, Kind> = {
   count_add: countKind('hard', true),
   bar_minus: barMinus,
   emoji_color: { ...color, scene: 'emoji' },
-  emoji_find: findKind('emoji'),
-  emoji_count: { ...countKind('hard', false), scene: 'emoji' },
 };
 
 /** How often each kind is asked, as weights. */
@@ -366,8 +361,7 @@ export const tasks = {
   counting: { count: 1 },
   comparing: { max: 0.5, tallest: 0.5 },
   reasoning: { count_add: 0.5, bar_minus: 0.5 },
-  emoji: { emoji_color: 0.7, emoji_find: 0.3 },
-  emoji_counting: { emoji_count: 1 },
+  emoji: { emoji_color: 1 },
   all: { ...shapesMix, count: 0.2, max: 0.1, tallest: 0.1, count_add: 0.1, bar_minus: 0.1 },
 } as const satisfies Record<string, TaskMix>;
 export type TaskName = keyof typeof tasks;

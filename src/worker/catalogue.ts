@@ -68,8 +68,7 @@ const taskMeanings: Readonly<Record<TaskName, string>> = {
   counting: 'Count the shapes that are described: harder, papo-nano has never done it.',
   comparing: 'The largest of three shapes, the tallest of four bars: harder.',
   reasoning: 'Count or read off, then calculate: harder.',
-  emoji: 'Emoji in place of shapes: pictures papo-nano has never seen, asked about in words it knows.',
-  emoji_counting: 'Count the emoji of a colour: new pictures and a kind of question that was never trained.',
+  emoji: 'The colours of emoji: pictures papo-nano has never seen, asked about in words it knows.',
   all: 'Every kind of question about shapes and bars.',
 };
 

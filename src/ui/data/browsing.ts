@@ -55,6 +55,10 @@ export class Browsing {
 
   look(source: DataSource): void {
     this.store.set({ shown: source });
+    // On a narrow screen it stands below the list.
+    requestAnimationFrame(() =>
+      document.getElementById('source-title')?.scrollIntoView({ block: 'nearest' }),
+    );
   }
 
   /** Samples, statistics and facts of a source, unless they are there or on their way. */

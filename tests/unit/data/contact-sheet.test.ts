@@ -21,7 +21,7 @@ for (let row = 0; row < 5; row++) {
   });
 }
 
-test('the contact sheet of fifty examples has the committed pixels', () => {
+test('the contact sheet of five examples of each kind has the committed pixels', () => {
   const sheet = contactSheet(
     examples.map((example) => ({
       image: example.image,
@@ -32,11 +32,20 @@ test('the contact sheet of fifty examples has the committed pixels', () => {
         { text: `> ${example.answer}`, color: ink },
       ],
     })),
-    10,
+    taskKinds.length,
   );
   mkdirSync('tests/output', { recursive: true });
   writeFileSync('tests/output/contact-sheet.png', encode({ ...sheet, channels: 3, depth: 8 }));
-  const hash = createHash('sha256');
-  for (const example of examples) hash.update(example.image.data);
-  expect(hash.digest('hex')).toBe('83975a97bea36ba3e6b6fecc980d143cc8d083d70e7eeb43d28f26d007aec0cc');
+  const digest = (some: readonly Example[]) => {
+    const hash = createHash('sha256');
+    for (const example of some) hash.update(example.image.data);
+    return hash.digest('hex');
+  };
+  const isEmoji = ({ kind }: Example) => kind === 'emoji_color';
+  expect(digest(examples.filter((example) => !isEmoji(example)))).toBe(
+    '83975a97bea36ba3e6b6fecc980d143cc8d083d70e7eeb43d28f26d007aec0cc',
+  );
+  expect(digest(examples.filter(isEmoji))).toBe(
+    '83975a97bea36ba3e6b6fecc980d143cc8d083d70e7eeb43d28f26d007aec0cc',
+  );
 });
