@@ -726,12 +726,13 @@ export const text = {
         label: 'γ 0.005 against 0.3 (papo-nano collapses)',
         arms: ['γ 0.005', 'γ 0.3'],
         meaning:
-          'The same without entropy terms at a γ that is too high for papo-nano: the perception KL pays more than right answers do.',
+          'Without entropy terms, and with the whole picture black as the masked view (mask_ratio 1). At γ 0.3 papo-nano learns at first, then loses its form: take 50 steps or more.',
       },
       entropy: {
         label: 'Double entropy off against on, at γ 0.3',
-        arms: ['η 0', 'η 0.1'],
-        meaning: 'der_loss_weight1 and der_loss_weight2, at a γ that is too high without them.',
+        arms: ['η 0', 'η 0.6'],
+        meaning:
+          'der_loss_weight1 and der_loss_weight2, at the γ and the mask of the pair above, where papo-nano collapses without them: take 50 steps or more.',
       },
       own: {
         label: 'My own two settings',
@@ -816,7 +817,7 @@ export const text = {
     ],
     howAlways: [
       'Right answers on the image were chosen beforehand as what counts; the sentence is about them. The other lines are corrected for looking at several of them by Holm’s method: a line says “differs” only where its adjusted p is below 0.05, and its interval, which is not adjusted, may leave out zero all the same.',
-      'The masked image is the same for both models, question by question.',
+      'Both models answer under the same conditions: mask, temperature and length are those of the first, and a question’s mask is the same for both.',
     ],
     p: 'p',
     badSteps: (typed: string) => `Steps a run: expected a whole number, at least 1, got “${typed}”.`,

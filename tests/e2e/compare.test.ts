@@ -42,7 +42,7 @@ describe('the panel Compare', () => {
     );
     const rows = page.locator('.compare-table tbody tr');
     expect(await rows.count()).toBe(8);
-    expect(await textOf(rows.filter({ hasText: 'Perception KL' }))).toMatch(/\d\[\d/);
+    expect(await textOf(rows.filter({ hasText: 'Perception KL' }))).toMatch(/\d \[\d/);
     // Both runs over each other, and both among the kept ones.
     await page.getByRole('img', { name: /^Accuracy/ }).waitFor();
     expect(await page.getByRole('img', { name: /^Accuracy/ }).getAttribute('aria-label')).toMatch(

@@ -202,7 +202,8 @@ export class Comparison {
     this.store.set({ phase: 'measuring' });
     const { plan } = this;
     const { questions, samples } = plan;
-    const run = requestOfRun(plan, plan.runs[at]);
+    // Both are measured behind the mask of the first, at its temperature.
+    const run = requestOfRun(plan, { ...plan.runs[at], arm: 0 });
     const measure = await whileWorkerLives(session, (service) =>
       service.measureRun(
         { id, run, questions, samples },
