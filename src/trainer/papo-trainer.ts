@@ -343,6 +343,11 @@ export abstract class PAPOTrainer {
     return this.trainer ? this.trainer.alone(work) : work();
   }
 
+  /** Waits until what was done so far is in the store (ours). */
+  async written(): Promise<void> {
+    await (await this.opening)?.recorder?.settled();
+  }
+
   /** Numbers of all updates and evaluations so far, those before a resume included. */
   get history(): readonly LogRow[] {
     return this.rows;

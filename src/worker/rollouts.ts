@@ -29,6 +29,8 @@ export interface RolloutPlace {
     readonly run: string | null;
     readonly report: StepReport;
     readonly text: TextProcessor;
+    /** Waits until its earlier steps are in the store. */
+    written(): Promise<void>;
   };
 }
 
@@ -46,6 +48,7 @@ export class Rollouts {
   /** `run`: null for the run at hand where it is not kept; of that one only the last step is there. */
   async steps(run: string | null): Promise<RolloutSteps> {
     const { latest, open } = this.place();
+    if (latest?.run === run) await latest.written();
     const kept = run === null ? [] : (await (await open(run)).rollouts()).map(({ step }) => step);
     const stride = strideOf(kept);
     const newest = latest?.run === run ? latest?.report.step : undefined;
@@ -61,6 +64,7 @@ export class Rollouts {
       throw new UserError(
         `Step ${step} is gone: this run is not kept in this browser, so only its last step is there.`,
       );
+    if (latest?.run === run) await latest.written();
     const reader = await open(run);
     const kept = readRollout(await reader.readRollout(step), `${reader.where}, rollout of step ${step}`);
     const { prompts, text } = await this.openRun(run, reader);

@@ -93,7 +93,13 @@ export class Service implements TrainingService {
         trainingData: async ({ origin, settings }) =>
           (await this.dataOf(origin as unknown as Origin, new PAPOConfig(settings))).train,
         folder: (model) => (this.model?.name === model ? this.folder : undefined),
-        ...(this.run?.latest && { latest: { run: this.runStore?.id ?? null, ...this.run.latest } }),
+        ...(this.run?.latest && {
+          latest: {
+            run: this.runStore?.id ?? null,
+            ...this.run.latest,
+            written: () => this.trainer!.written(),
+          },
+        }),
       })),
   );
   private readonly rewardPreview = lazily(

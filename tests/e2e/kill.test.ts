@@ -133,6 +133,8 @@ it(`${kills} random kills, resumed each time, end in the weights of an unbroken 
   expect(broken.digest).toBe(whole.digest);
   expect(broken.rows).toEqual(whole.rows);
   expect(broken.checkpoints).toEqual(whole.checkpoints);
+  expect(broken.rollouts).toEqual(whole.rollouts);
+  expect(whole.rollouts).toHaveLength(120);
   // Each step once, in order: nothing lost and nothing twice.
   const steps = whole.rows.map((row) => JSON.parse(row)).filter((row) => row.kind === 'step');
   expect(steps.map((row) => row.step)).toEqual(Array.from({ length: 120 }, (_, i) => i + 1));

@@ -150,7 +150,9 @@ function Groups({ view, shown, groups, isBusy }: GroupsProps) {
   const colouring = useDeferredValue(shown.colouring);
   const showsDifference = useDeferredValue(shown.showsDifference);
   const selected = useMemo(() => select(groups, filter, order), [groups, filter, order]);
-  const list = useDeferredValue(showsAll ? selected : selected.slice(0, shownAtFirst), []);
+  const wanted = useMemo(() => (showsAll ? selected : selected.slice(0, shownAtFirst)), [selected, showsAll]);
+  const list = useDeferredValue(wanted, []);
+  const isBehind = list !== wanted || colouring !== shown.colouring;
   useEffect(() => {
     if (groups) tip.set({ at: undefined });
   }, [groups, tip]);
@@ -164,7 +166,7 @@ function Groups({ view, shown, groups, isBusy }: GroupsProps) {
       {filter !== 'all' && groups.length > 0 && (
         <p className="hint">{text.rollouts.fitting(selected.length, groups.length)}</p>
       )}
-      <div className="groups" aria-busy={isBusy}>
+      <div className="groups" aria-busy={isBusy || isBehind}>
         {list.map((group, p) => (
           <Group
             // biome-ignore lint/suspicious/noArrayIndexKey: a dataset may hold a prompt twice

@@ -58,7 +58,7 @@ export function Scrubber({ steps: { steps, stride }, step, follows, onChange }: 
           </Slider.Track>
           <Slider.Thumb
             className="slider-thumb"
-            aria-label={text.rollouts.step}
+            aria-label={text.rollouts.keptSteps}
             aria-valuetext={text.rollouts.stepOf(step, steps[last] ?? step)}
           />
         </Slider.Root>

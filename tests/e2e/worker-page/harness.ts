@@ -73,12 +73,12 @@ export class Harness {
   }
 
   /**
-   * Of the newest run, or of the one before it: a digest of all tensors of its last checkpoint, and its history without
-   * what a clock says.
+   * Of the newest run, or of the one before it: digests of all tensors of its last checkpoint and of its rollouts, and
+   * its history without what a clock says.
    */
   async kept(
     number: number,
-  ): Promise<{ step: number; digest: string; rows: string[]; checkpoints: number[] }> {
+  ): Promise<{ step: number; digest: string; rows: string[]; checkpoints: number[]; rollouts: string[] }> {
     const runs = openRuns();
     const { id } = (await runs.list())[number];
     const run = await runs.read(id);
@@ -95,7 +95,13 @@ export class Harness {
       const { step_time: _, eval_runtime: __, ...numbers } = metrics;
       return JSON.stringify({ ...row, metrics: numbers });
     });
-    return { step: last.step, digest: new Uint8Array(hash).join(), rows, checkpoints };
+    const rollouts = await Promise.all(
+      (await run.rollouts()).map(async ({ step }) => {
+        const bytes = Uint8Array.from(await run.readRollout(step));
+        return `${step} ${new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)).join()}`;
+      }),
+    );
+    return { step: last.step, digest: new Uint8Array(hash).join(), rows, checkpoints, rollouts };
   }
 
   /** Keys in the database that no commit record, log or run speaks for. */

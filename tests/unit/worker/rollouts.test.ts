@@ -172,12 +172,13 @@ describe('a kept rollout', () => {
   it('of the run at hand comes from memory while it is the last one, kept or not', async () => {
     const { store, reports } = await train();
     const report = reports[2];
-    const nothing = rolloutsOf(store, 'shapes', { latest: { run: null, report, text } });
+    const written = async () => {};
+    const nothing = rolloutsOf(store, 'shapes', { latest: { run: null, report, text, written } });
     expect(await nothing.steps(null)).toEqual({ steps: [3], stride: 1 });
     expect(await nothing.groups(null, 3)).toEqual(expectedViews(report));
     await expect(nothing.groups(null, 2)).rejects.toThrow(/Step 2 is gone.*not kept/);
     store.keptRollouts.delete(3);
-    const kept = rolloutsOf(store, 'shapes', { latest: { run: 'run', report, text } });
+    const kept = rolloutsOf(store, 'shapes', { latest: { run: 'run', report, text, written } });
     expect((await kept.steps('run')).steps).toEqual([1, 2, 3]);
     expect(await kept.groups('run', 3)).toEqual(expectedViews(report));
   });
