@@ -31,11 +31,18 @@ async function openReward(code?: string): Promise<{ page: Page; errors: string[]
 const editor = (page: Page) => page.locator('.cm-content').and(page.getByLabel('Own reward code'));
 const problem = (page: Page, text: string | RegExp) =>
   page.getByTestId('code-problem').filter({ hasText: text }).waitFor();
-/** Lines that have a mark in the editor's margin. */
+/** Numbers of the lines that have a mark in the editor's margin. */
 const marked = (page: Page) =>
-  page.locator('.cm-gutter-lint .cm-gutterElement').evaluateAll((all) =>
-    // The first one is there for its width alone.
-    all.slice(1).flatMap((line, i) => (line.querySelector('.cm-lint-marker-error') ? [i + 1] : [])),
+  page.locator('.cm-lint-marker-error').evaluateAll((marks) =>
+    marks.map((mark) => {
+      const { top, height } = mark.getBoundingClientRect();
+      const lines = (mark.getRootNode() as ShadowRoot).querySelectorAll('.cm-lineNumbers .cm-gutterElement');
+      const isBeside = (line: Element) => {
+        const box = line.getBoundingClientRect();
+        return box.height > 0 && box.top <= top + height / 2 && top + height / 2 < box.bottom;
+      };
+      return Number([...lines].find(isBeside)?.textContent);
+    }),
   );
 const heads = (page: Page) => page.locator('.trial thead th').allTextContents();
 /** Of the first question's completions: right, wrong, in no form. */
@@ -146,10 +153,10 @@ it('the editor lets go of the keyboard: Tab indents, Escape and Tab leave', asyn
   await button(page, 'Exact answer').click();
   await expect.poll(() => textOf(editor(page))).toContain('the last \\boxed{…}');
   await editor(page).focus();
-  const before = await editor(page).innerText();
+  const before = await textOf(editor(page));
   await page.keyboard.press('Control+Home');
   await page.keyboard.press('Tab');
-  expect(await editor(page).innerText()).not.toBe(before);
+  expect(await textOf(editor(page))).not.toBe(before);
   // Space is typed, and starts no run.
   await page.keyboard.press(' ');
   await page.keyboard.press('Escape');

@@ -86,6 +86,24 @@ const theme = EditorView.theme({
   '.cm-panels': { backgroundColor: 'var(--panel)', color: 'var(--text)' },
 });
 
+/**
+ * Text in place of a selection, done by the editor: the browser would carry the look of what was selected over as an
+ * inline style, which the page's policy forbids.
+ */
+function replaceSelected(event: InputEvent, view: EditorView): boolean {
+  const { data, inputType } = event;
+  const { from, to, empty } = view.state.selection.main;
+  if (inputType !== 'insertText' || data === null || empty || view.composing || view.state.readOnly)
+    return false;
+  event.preventDefault();
+  const insert = () =>
+    view.state.update(view.state.replaceSelection(data), { userEvent: 'input.type', scrollIntoView: true });
+  // Others want to know first: a bracket goes around what is selected.
+  const isDone = view.state.facet(EditorView.inputHandler).some((f) => f(view, from, to, data, insert));
+  if (!isDone) view.dispatch(insert());
+  return true;
+}
+
 export class CodeEditor {
   private readonly view: EditorView;
   private readonly writing = new Compartment();
@@ -128,7 +146,12 @@ export class CodeEditor {
           ...defaultKeymap,
           indentWithTab,
         ]),
-        EditorView.contentAttributes.of({ 'aria-label': options.label, 'aria-describedby': hint.id }),
+        EditorView.contentAttributes.of({
+          'aria-label': options.label,
+          'aria-describedby': hint.id,
+          tabindex: '0',
+        }),
+        EditorView.domEventHandlers({ beforeinput: replaceSelected }),
         EditorView.updateListener.of(({ docChanged, state }) => {
           if (docChanged) options.onChange(state.doc.toString());
         }),
