@@ -103,10 +103,19 @@ function Action({ lesson, shown, state }: { lesson: Controller; shown: LessonSta
       <p className="hint" id="lesson-action-hint">
         {t.steps[id].action} {stops ? t.stopHint : t.ownWay}
       </p>
+      {id === 'home' && <Best lesson={lesson} state={state} />}
       {!loaded && <p className="hint">{t.notLoaded}</p>}
       {loaded && loaded.model !== 'papo-nano' && <p className="notice">{t.otherModel(loaded.model)}</p>}
     </div>
   );
+}
+
+/** Which run is worth taking home. */
+function Best({ lesson, state }: { lesson: Controller; state: State }) {
+  const best = lesson.best();
+  const name = state.runs.find(({ id }) => id === best?.id)?.name;
+  if (!best || name === undefined) return null;
+  return <p>{t.best(name, percent(best.accuracy), percent(best.accuracyError))}</p>;
 }
 
 function Check({ shown, state }: { shown: LessonState; state: State }) {

@@ -23,7 +23,7 @@ export const recipes = {
   blind: { ...small, mask_ratio: '1', run_name: 'Lesson: all black' },
   papo: { ...small, ...weights('0.005', '0.03'), run_name: 'Lesson: PAPO' },
   hacked: { ...tooHigh, ...weights('0.3', '0'), run_name: 'Lesson: hacked' },
-  mended: { ...tooHigh, ...weights('0.3', '0.3'), run_name: 'Lesson: double entropy' },
+  mended: { ...tooHigh, ...weights('0.3', '0.6'), run_name: 'Lesson: double entropy' },
 } as const;
 
 /** The paper's mask, on the patches of papo-nano. */
