@@ -154,7 +154,7 @@ export const text = {
     presetHas: (preset: string) => `Preset: ${preset}`,
     rangeAndPreset: (range: string, preset: string) => `${range}; preset: ${preset}`,
     backTo: (preset: string) => `Back to ${preset}`,
-    backToLabel: (name: string, preset: string) => `${name}: back to the preset’s ${preset}`,
+    backToLabel: (name: string, preset: string) => `Back to ${preset}, the preset’s ${name}`,
     finding: 'What the paper found',
     findingFrom: (source: string) => `The paper, ${source}.`,
     gains: 'Gains are those over GRPO, in overall accuracy.',
@@ -1117,6 +1117,8 @@ export const text = {
       `The lesson is made for papo-nano. Its checks measure ${model} as it is, so what is expected here may not happen.`,
     watching: (step: number, of: number) => `The run is at step ${step} of ${of}.`,
     measuring: (share: string) => `Measuring the two runs: ${share}.`,
+    best: (name: string, accuracy: string, error: string) =>
+      `The best of the lesson’s runs is “${name}”, with ${accuracy} ± ${error}.`,
     starting: 'The run is starting.',
     checkTitle: 'Check',
     done: 'It happened',
@@ -1171,7 +1173,7 @@ export const text = {
         title: 'Take it home',
         body: 'The weights are yours: a Hugging Face folder that transformers, TRL and this page open. Nothing was sent anywhere while it was trained.',
         action: 'Opens Runs, to download the lesson’s best run.',
-        look: 'In the dialog, choose “Download zip”. The zip holds the weights, the tokenizer and a card that says how it was trained.',
+        look: 'Press “Download” at the run, then “Download zip” in the dialog. The zip holds the weights, the tokenizer and a card that says how it was trained.',
       },
     },
     waiting: {
@@ -1242,7 +1244,7 @@ export const text = {
         `${format} of the answers lost their form, against ${formatBefore}.`,
       notMended: (found: string) =>
         `${found} It did not help this time: double entropy holds a collapse off, it does not rule it out.`,
-      armNames: ['Without double entropy', 'With double entropy'],
+      armNames: ['γ alone', 'γ with double entropy'],
       noRuns: 'The two runs that are compared are not there yet: do steps 5 and 6 first.',
       luck: (found: string) => `${found} That is an answer too: with one seed nothing was shown.`,
       home: (message: string) => `Taken home: ${message}`,

@@ -40,6 +40,7 @@ it('open, train, pause, look, change γ, compare, reload, resume, download, open
   // Look at a rollout: two images, eight completions, and which words looked at the picture.
   await goTo(page, 'Rollouts');
   const group = page.locator('.rollouts .group').first();
+  await group.locator('.advantage').first().waitFor();
   expect(await group.locator('.advantage').count()).toBe(8);
   expect(await group.locator('canvas').count()).toBe(2);
 

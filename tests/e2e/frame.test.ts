@@ -30,7 +30,7 @@ it('all that is set stands in the address, and the address opens the same experi
   await field(page, 'Task').selectOption('counting');
   await field(page, 'perception_loss_weight').fill('0.04');
   await goTo(page, 'Reward');
-  await page.getByLabel('format').check();
+  await field(page, 'format').check();
   await expect.poll(() => new URL(page.url()).hash).toContain('rewards=boxed_answer%2Cformat');
   const shared = page.url();
   expect(Object.fromEntries(new URLSearchParams(new URL(shared).hash.slice(1)))).toEqual({
@@ -45,7 +45,7 @@ it('all that is set stands in the address, and the address opens the same experi
   await status(other.page, /^Ready/);
   expect(new URL(other.page.url()).hash).toBe(new URL(shared).hash);
   expect(await other.page.getByRole('tab', { selected: true }).textContent()).toBe('Reward');
-  expect(await other.page.getByLabel('format').isChecked()).toBe(true);
+  expect(await field(other.page, 'format').isChecked()).toBe(true);
   await goTo(other.page, 'Train');
   expect(await field(other.page, 'Preset').inputValue()).toBe('papo-g-7b');
   expect(await field(other.page, 'Task').inputValue()).toBe('counting');
@@ -90,6 +90,7 @@ it('space starts, pauses and goes on, → steps, esc stops, and a field keeps it
   // The whole navigation by keyboard: the tabs are one stop, the arrow keys move between them, enter opens.
   await page.getByRole('tab', { name: 'Train', exact: true }).focus();
   await page.keyboard.press('ArrowRight');
+  await expect.poll(() => page.evaluate(() => document.activeElement?.textContent)).toBe('Rollouts');
   await page.keyboard.press('Enter');
   await page.getByRole('tabpanel', { name: 'Rollouts' }).waitFor();
   expect(errors).toEqual([]);
