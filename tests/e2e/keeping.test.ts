@@ -285,6 +285,7 @@ describe('files', () => {
     await drop(page, 'mine.jsonl', Buffer.from(rows.map((row) => JSON.stringify(row)).join('\n')));
     const dialog = page.getByRole('dialog', { name: 'Dataset mine.jsonl' });
     await dialog.getByText('6 of 8 rows can be used.').waitFor();
+    await expect.poll(() => dialog.locator('tbody tr').count()).toBe(2);
     const problems = await dialog
       .locator('tbody tr')
       .evaluateAll((all) => all.map((row) => [...row.children].map((cell) => cell.textContent)));
@@ -292,7 +293,7 @@ describe('files', () => {
       ['3', expect.stringMatching(/nowhere\.png.*expected/)],
       ['5', expect.stringMatching(/prompt is 7; expected a text/)],
     ]);
-    expect(await dialog.locator('canvas').count()).toBe(6);
+    expect(await dialog.locator('.previews canvas').count()).toBe(6);
 
     // Not before the visitor says so.
     await dialog.getByRole('button', { name: 'Cancel' }).click();
