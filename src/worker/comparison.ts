@@ -1,5 +1,12 @@
 /** What differs between two settings trained with the same seeds, by how much, and how sure that is. */
-import { holm, meanDifference, meanOf, shareDifference, shareInterval } from '../data/statistics.ts';
+import {
+  type Difference,
+  holm,
+  meanDifference,
+  meanOf,
+  shareDifference,
+  shareInterval,
+} from '../data/statistics.ts';
 import {
   type ComparedQuantity,
   type ComparisonResult,
@@ -32,11 +39,12 @@ export function compareRuns(pairs: readonly MeasuredPair[]): ComparisonResult {
     if (over === 'seeds') {
       const means = (arm: 'first' | 'second') => pairs.map((pair) => meanOf(pair[arm].values[quantity]!));
       const [a, b] = [means('first'), means('second')];
+      const difference = meanDifference(b.map((value, i) => value - a[i]));
       return {
         quantity,
-        first: meanDifference(a),
-        second: meanDifference(b),
-        difference: meanDifference(b.map((value, i) => value - a[i])),
+        first: isShare ? within(meanDifference(a), 0) : meanDifference(a),
+        second: isShare ? within(meanDifference(b), 0) : meanDifference(b),
+        difference: isShare ? within(difference, -1) : difference,
       };
     }
     const [a, b] = [pairs[0].first, pairs[0].second].map((run) => run.values[quantity]!);
@@ -63,5 +71,12 @@ export function compareRuns(pairs: readonly MeasuredPair[]): ComparisonResult {
     quantities: compared.map((one, i) => ({ ...one, adjusted: i === 0 ? one.difference.p : others[i - 1] })),
   };
 }
+
+/** A share cannot be below 0 or above 1, whatever two seeds make of it; NaN stays. */
+const within = (interval: Difference, least: number): Difference => ({
+  ...interval,
+  low: Math.max(least, interval.low),
+  high: Math.min(1, interval.high),
+});
 
 const has = ({ values }: RunMeasure, quantity: Quantity) => (values[quantity]?.length ?? 0) > 0;

@@ -101,7 +101,8 @@ function ViewTable({
               </th>
               {subjects.map((subject, i) => (
                 <th scope="col" key={subject}>
-                  <span className={`mark subject-${i}`} aria-hidden="true" /> {isPair ? t.sides[i] : t.share}
+                  <span className={`evaluate-mark subject-${i}`} aria-hidden="true" />{' '}
+                  {isPair ? t.sides[i] : t.share}
                 </th>
               ))}
               {isPair && <th scope="col">{t.difference}</th>}
@@ -130,7 +131,7 @@ function ViewTable({
       <p className="hint">
         {subjects.map((subject, i) => (
           <span key={subject} className="evaluate-key">
-            <span className={`mark subject-${i}`} aria-hidden="true" /> {subject}
+            <span className={`evaluate-mark subject-${i}`} aria-hidden="true" /> {subject}
           </span>
         ))}
       </p>

@@ -71,6 +71,15 @@ describe('a comparison', () => {
     expect(accuracy.difference.n).toBe(3);
   });
 
+  it('keeps shares between 0 and 1', () => {
+    const { quantities } = compareRuns([pair(1, 0.1, 0.9), pair(2, 0.9, 0.95)]);
+    for (const { quantity, first, second } of quantities.slice(0, 3))
+      for (const { low, high } of [first, second]) {
+        expect(low, quantity).toBeGreaterThanOrEqual(0);
+        expect(high, quantity).toBeLessThanOrEqual(1);
+      }
+  });
+
   it('corrects all but the quantity chosen beforehand for looking at several', () => {
     const { quantities } = compareRuns([pair(1, 0.5, 0.55)]);
     expect(quantities[0].adjusted).toBe(quantities[0].difference.p);
