@@ -4,7 +4,7 @@ import { BlobReader, type Entry, type FileEntry, TextWriter, ZipReader } from '@
 import type { Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Site, serveSite } from './site.ts';
-import { button, goTo, status, stepOf } from './steps.ts';
+import { button, field, goTo, status, stepOf } from './steps.ts';
 
 let site: Site;
 beforeAll(async () => {
@@ -117,7 +117,9 @@ describe('kept runs', () => {
     await goTo(page, 'Runs');
     await keptRuns(page).filter({ hasText: '1 checkpoint ·' }).waitFor();
     await button(page, 'Save now').click();
+    await goTo(page, 'Train');
     await page.getByTestId('saved').filter({ hasText: 'Checkpoint of step 1 saved at' }).waitFor();
+    await goTo(page, 'Runs');
     await keptRuns(page).filter({ hasText: '2 checkpoints' }).waitFor();
     expect(await keptButton(page, 'Delete').isDisabled()).toBe(true);
     await button(page, 'Stop').click();
@@ -375,7 +377,7 @@ describe('reward code', () => {
   it('that fails again and again pauses the run, which goes back to its last checkpoint or on', async () => {
     const { page } = await openReady(tiny, 'function reward() {\n  return nowhere;\n}');
     await goTo(page, 'Reward');
-    await page.getByLabel('boxed_answer').uncheck();
+    await field(page, 'boxed_answer').uncheck();
     await page.getByLabel('Run this code').check();
     await button(page, 'Train with PAPO').click();
     await status(page, /paused/);
@@ -403,7 +405,7 @@ describe('reward code', () => {
   it('needs a reward of some kind', async () => {
     const { page } = await openReady(tiny);
     await goTo(page, 'Reward');
-    await page.getByLabel('boxed_answer').uncheck();
+    await field(page, 'boxed_answer').uncheck();
     await page.getByText('expected at least one reward function, built in or your own.').waitFor();
     await button(page, 'Train with PAPO').click();
     await expect
