@@ -12,10 +12,14 @@ ort.env.wasm.wasmPaths = { mjs: absolute(glue), wasm: absolute(binary) };
 /** The device, and onnxruntime on its way: its WebAssembly is compiled while the model loads. */
 export function openCpu(): CpuDevice {
   const device = new CpuDevice();
-  // What fails here fails again, and is told, when the first pass is compiled.
-  ort.InferenceSession.create(smallestModel()).then(
-    (session) => session.release(),
-    () => undefined,
-  );
+  void start().catch(() => undefined);
   return device;
+}
+
+/** What fails here fails again, and is told, when the first pass is compiled. */
+async function start(): Promise<void> {
+  const session = await ort.InferenceSession.create(smallestModel());
+  await session.release();
+  // The first pass needs it: before somebody has clicked, and behind the runtime.
+  await import('../device/cpu/onnx-builder.ts');
 }

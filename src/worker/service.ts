@@ -373,13 +373,14 @@ export class Service implements TrainingService {
     // Both at once: the device's code and the model come over the same wire.
     const opening = openDevice(choice).then(async (opened) => {
       this.device = opened.device;
-      void this.training();
       this.timings = await Timings.open(opened.device.label);
       return opened;
     });
     const loading = files().then((found) => loadModelFolder(watched(found, onProgress)));
     const [{ device, notice }, folder] = await both(opening, loading);
     onProgress({ message: 'Checking the model', fraction: 0.95 });
+    // By now the runtime is on its way; what trains is here before anybody can ask for it.
+    void this.training();
     const { Policy } = await import('../policy/policy.ts');
     Policy.inspect(folder);
     this.folder = folder;

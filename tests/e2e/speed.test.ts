@@ -1,6 +1,6 @@
 /**
  * How fast a first visit is, how much code it waits for, and that training never blocks the page. Other work on the
- * machine only ever makes these slower, so the best of a few attempts counts.
+ * machine only ever makes a visit slower, so the best of a few counts.
  */
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -65,7 +65,6 @@ it('loads less than 300 kB of its own code before the runtime', async () => {
     context.on('request', (request) => {
       const { pathname } = new URL(request.url());
       if (pathname.endsWith('.wasm')) resolve([...scripts]);
-      // Once in the page and once in the worker would be two downloads.
       else if (/\.m?js$/.test(pathname) && !basename(pathname).startsWith('ort-wasm')) scripts.push(pathname);
     });
   });
@@ -78,7 +77,8 @@ it('loads less than 300 kB of its own code before the runtime', async () => {
     }),
   );
   const total = sizes.reduce((sum, { bytes }) => sum + bytes, 0);
-  console.log('own code before the runtime:', total, 'bytes,', sizes.length, 'files');
+  const list = sizes.map(({ path, bytes }) => `${basename(path)} ${bytes}`).join(', ');
+  console.log(`own code before the runtime: ${total} bytes in ${sizes.length} files: ${list}`);
   expect(sizes.length).toBeGreaterThan(1);
   expect(total).toBeLessThan(300_000);
   await context.close();
@@ -99,35 +99,41 @@ it('has no task over 100 ms while it trains, on Train and on Rollouts', async ()
   for (const panel of ['Train', 'Rollouts']) {
     await goTo(page, panel);
     await page.waitForTimeout(1000);
-    let best = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < attempts && best > 100; i++) {
-      const longest = await longestTask(page, 6);
-      console.log(`${panel}, longest task over 50 ms in six steps, ms:`, longest);
-      best = Math.min(best, longest);
-    }
-    expect(best, panel).toBeLessThanOrEqual(100);
+    const tasks = await tasksOver(page, 6);
+    console.log(`${panel}: ${tasks.length} tasks in six steps, the longest ${Math.max(...tasks)} ms`);
+    expect(tasks.length, panel).toBeGreaterThan(6);
+    expect(Math.max(...tasks), panel).toBeLessThanOrEqual(100);
   }
   expect(errors).toEqual([]);
   await page.close();
 });
 
-/** Milliseconds of the main thread's longest task over so many steps; 0 where none took 50. */
-async function longestTask(page: Page, steps: number): Promise<number> {
+interface TraceEvent {
+  readonly name: string;
+  readonly ph: string;
+  readonly pid: number;
+  readonly tid: number;
+  /** Microseconds of the thread's own time: waiting for a processor that is busy elsewhere is not the page's doing. */
+  readonly tdur?: number;
+  readonly args?: { readonly name?: string };
+}
+
+/** Milliseconds of processor time of each task on the page's main thread, over so many steps. */
+async function tasksOver(page: Page, steps: number): Promise<number[]> {
   const last = (await stepOf(page)) + steps;
-  return page.evaluate(
-    (step) =>
-      new Promise<number>((resolve) => {
-        let longest = 0;
-        new PerformanceObserver((list) => {
-          for (const { duration } of list.getEntries()) longest = Math.max(longest, duration);
-        }).observe({ type: 'longtask' });
-        const timer = setInterval(() => {
-          const line = document.querySelector('[data-testid=status]')?.textContent ?? '';
-          if (Number(/^Step (\d+)/.exec(line)?.[1]) < step) return;
-          clearInterval(timer);
-          resolve(longest);
-        }, 100);
-      }),
-    last,
+  const browser = page.context().browser()!;
+  await browser.startTracing(page, { categories: ['toplevel', '__metadata'] });
+  await expect.poll(() => stepOf(page), { timeout: 90_000, interval: 250 }).toBeGreaterThanOrEqual(last);
+  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as {
+    traceEvents: TraceEvent[];
+  };
+  const threadOf = ({ pid, tid }: TraceEvent) => `${pid} ${tid}`;
+  const main = new Set(
+    traceEvents
+      .filter(({ name, args }) => name === 'thread_name' && args?.name === 'CrRendererMain')
+      .map(threadOf),
   );
+  return traceEvents
+    .filter((event) => event.ph === 'X' && event.name.endsWith('RunTask') && main.has(threadOf(event)))
+    .map(({ tdur }) => Math.round((tdur ?? Number.NaN) / 1000));
 }
