@@ -26,7 +26,7 @@ const settings: Readonly<Record<Exclude<PairId, 'own'>, readonly [Settings, Sett
   // PAPO is the preset as it is.
   papo: [weights('0', '0'), {}],
   objective: [{ objective: 'paper' }, { objective: 'trl' }],
-  // Without the entropies, which would hold it.
+  // As the paper has it for its 3B model: without the entropies.
   gamma: [weights('0.02', '0'), weights('0.04', '0')],
   // Where papo-nano was seen to collapse, and to be held: the whole picture black, about 50 steps.
   collapse: [black(weights('0.005', '0')), black(weights('0.3', '0'))],
