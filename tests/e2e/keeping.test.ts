@@ -311,11 +311,11 @@ describe('files', () => {
     await page.getByText('Right answer: red').first().waitFor();
     await goTo(page, 'Runs');
     await keptRuns(page).filter({ hasText: 'papo-nano, mine.jsonl' }).waitFor();
+    await goTo(page, 'Train');
     await page
       .getByTestId('saved')
       .filter({ hasText: /step 0/ })
       .waitFor();
-    await goTo(page, 'Train');
 
     // It is still there after a reload, and its run goes on with it.
     await page.reload();
