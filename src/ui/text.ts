@@ -157,7 +157,6 @@ export const text = {
     backToLabel: (name: string, preset: string) => `Back to ${preset}, the preset’s ${name}`,
     finding: 'What the paper found',
     findingFrom: (source: string) => `The paper, ${source}.`,
-    gains: 'Gains are those over GRPO, in overall accuracy.',
   },
   curves: {
     title: 'Curves',
