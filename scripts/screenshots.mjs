@@ -68,8 +68,30 @@ await status(/^Step [3-9]/);
 await take('train-during');
 await status(/finished/);
 
+const press = (name) => page.getByRole('button', { name, exact: true }).click();
+const field = (name) => page.getByLabel(name, { exact: true });
 /** What makes a panel show what it is for. */
-const actions = {};
+const actions = {
+  async Evaluate() {
+    await field('Questions').selectOption('64');
+    await press('Evaluate');
+    await page.getByText('Difference').first().waitFor({ timeout: 300_000 });
+  },
+  async 'Try it'() {
+    await press('Let the task make one');
+    await press('Ask');
+    await page
+      .getByText(/^8 sampled/)
+      .last()
+      .waitFor({ timeout: 120_000 });
+  },
+  async Compare() {
+    await field('Steps a run').fill('8');
+    await field('Held-out questions').selectOption('64');
+    await press('Run both with the same seed');
+    await page.getByText('95 % interval').first().waitFor({ timeout: 600_000 });
+  },
+};
 for (const panel of panels) {
   await goTo(panel);
   await actions[panel]?.();

@@ -1,5 +1,5 @@
 import { Tabs } from 'radix-ui';
-import { type ComponentType, useEffect, useSyncExternalStore } from 'react';
+import { type ComponentType, useEffect, useRef, useSyncExternalStore } from 'react';
 import { DropZone } from './data/files.tsx';
 import { LiveRegion } from './live-region.tsx';
 import { Messages } from './messages.tsx';
@@ -42,6 +42,13 @@ export function App({ session }: { session: Session }) {
   useEffect(() => {
     if (isLoaded) preloadWhenIdle([...Object.values(others), Lesson, DatasetDialog]);
   }, [isLoaded]);
+  // On a phone the tabs are wider than the screen, and a link may open any of them.
+  const tabs = useRef<HTMLDivElement>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: when another panel is shown
+  useEffect(() => {
+    const tab = tabs.current?.querySelector('[data-state="active"]');
+    tab?.scrollIntoView({ block: 'nearest', inline: 'center' });
+  }, [state.panel]);
   return (
     <Tabs.Root
       className="app"
@@ -54,7 +61,7 @@ export function App({ session }: { session: Session }) {
       </a>
       <TopBar session={session} state={state} />
       <nav aria-label={text.shell.navigation}>
-        <Tabs.List className="tabs" aria-label={text.shell.navigation}>
+        <Tabs.List ref={tabs} className="tabs" aria-label={text.shell.navigation}>
           {PANELS.map((panel) => (
             <Tabs.Trigger className="tab" key={panel} value={panel}>
               {text.shell.panels[panel]}

@@ -5,7 +5,7 @@ import { text } from './text.ts';
 /** Says what goes on to those who cannot see it: changes of state, and every tenth of the way. */
 export function LiveRegion({ state }: { state: State }) {
   return (
-    <p className="visually-hidden" role="status" aria-live="polite">
+    <p className="visually-hidden" role="status" aria-live="polite" data-testid="said">
       {announcement(state)}
     </p>
   );

@@ -15,14 +15,20 @@ declare module 'vitest' {
 }
 
 const root = join(import.meta.dirname, '../..');
-const pages = ['worker-page', 'sandbox', 'curves-page'].map((page) => join(import.meta.dirname, page, 'index.html'));
+const pages = ['worker-page', 'sandbox', 'curves-page'].map((page) =>
+  join(import.meta.dirname, page, 'index.html'),
+);
 
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'papo-web-built-'));
   const [site, harness] = [join(folder, 'site'), join(folder, 'harness')];
   const quiet = { root, logLevel: 'error' } as const;
+  // The test runner's own value would put React's development build into the product.
+  const { NODE_ENV } = process.env;
+  process.env.NODE_ENV = 'production';
   await build({ ...quiet, build: { outDir: site, emptyOutDir: true } });
   await build({ ...quiet, build: { outDir: harness, emptyOutDir: true, rolldownOptions: { input: pages } } });
+  process.env.NODE_ENV = NODE_ENV;
   provide('site', site);
   provide('harness', harness);
   return () => rm(folder, { recursive: true, force: true });

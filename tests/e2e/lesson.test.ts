@@ -115,4 +115,4 @@ it('is done by clicking what it says, goes on after a reload, and gives the sett
   expect(page.url()).toBe(before);
   expect(errors).toEqual([]);
   await context.close();
-}, 600_000);
+}, 900_000);

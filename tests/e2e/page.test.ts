@@ -72,6 +72,7 @@ describe('the page', () => {
     // Rollouts: two images that differ, eight completions, highest advantage first.
     await goTo(page, 'Rollouts');
     const group = page.locator('.rollouts .group').first();
+    await group.locator('.advantage').first().waitFor();
     expect(await group.locator('canvas').count()).toBe(2);
     const pictures = await group
       .locator('canvas')
@@ -132,7 +133,7 @@ describe('the page', () => {
     await page.getByText('The same numbers as a table').click();
     const again = await numbersOf(page);
     expect(again.slice(0, 2)).toEqual(first);
-    expect(await textOf(page.getByRole('status'))).toMatch(/^Training is finished\. Held-out accuracy \d+ %/);
+    expect(await textOf(page.getByTestId('said'))).toMatch(/^Training is finished\. Held-out accuracy \d+ %/);
     expect(errors).toEqual([]);
     await page.close();
   });

@@ -1,8 +1,7 @@
 /** What tests of the page do again and again. */
 import type { Locator, Page } from 'playwright';
 
-export const button = (page: Page, name: string): Locator =>
-  page.getByRole('button', { name, exact: true });
+export const button = (page: Page, name: string): Locator => page.getByRole('button', { name, exact: true });
 export const field = (page: Page, name: string): Locator => page.getByLabel(name, { exact: true });
 export const textOf = async (element: Locator): Promise<string> => (await element.textContent()) ?? '';
 
