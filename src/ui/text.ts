@@ -1120,6 +1120,13 @@ export const text = {
       `The best of the lesson’s runs is “${name}”, with ${accuracy} ± ${error}.`,
     starting: 'The run is starting.',
     checkTitle: 'Check',
+    runNames: {
+      group: 'Lesson: a group',
+      blind: 'Lesson: all black',
+      papo: 'Lesson: PAPO',
+      hacked: 'Lesson: hacked',
+      mended: 'Lesson: double entropy',
+    },
     done: 'It happened',
     notHappened: 'It did not happen',
     notYet: 'Nothing measured yet',

@@ -1,5 +1,8 @@
 /** What the lesson sets on the page. Small batches, so that a run takes half a minute on two slow cores. */
 import type { Form } from '../state.ts';
+import { text } from '../text.ts';
+
+const { runNames } = text.lesson;
 
 const small = {
   per_device_train_batch_size: '64',
@@ -18,12 +21,12 @@ const weights = (gamma: string, eta: string) => ({
 });
 
 export const recipes = {
-  group: { ...small, run_name: 'Lesson: a group' },
+  group: { ...small, run_name: runNames.group },
   /** The whole picture black. */
-  blind: { ...small, mask_ratio: '1', run_name: 'Lesson: all black' },
-  papo: { ...small, ...weights('0.005', '0.03'), run_name: 'Lesson: PAPO' },
-  hacked: { ...tooHigh, ...weights('0.3', '0'), run_name: 'Lesson: hacked' },
-  mended: { ...tooHigh, ...weights('0.3', '0.6'), run_name: 'Lesson: double entropy' },
+  blind: { ...small, mask_ratio: '1', run_name: runNames.blind },
+  papo: { ...small, ...weights('0.005', '0.03'), run_name: runNames.papo },
+  hacked: { ...tooHigh, ...weights('0.3', '0'), run_name: runNames.hacked },
+  mended: { ...tooHigh, ...weights('0.3', '0.6'), run_name: runNames.mended },
 } as const;
 
 /** The paper's mask, on the patches of papo-nano. */
