@@ -36,13 +36,20 @@ export function startWorker(onCrash: (message: string) => void): Client {
   };
 }
 
+const lockTries = 50;
+const lockPauseMs = 100;
+
 /** Resolves when the worker that holds the lock `name` is gone; rejects where that cannot be told. */
 async function watch(name: string, service: Remote<TrainingService>, signal: AbortSignal): Promise<void> {
   const { locks } = navigator as Partial<Navigator>;
-  // Once it answers it has asked for its lock.
+  if (!locks) throw new Error('no locks to wait for');
+  // Once it answers it has asked for its lock; that it has it may be known a moment later.
   await service.catalogue();
-  const held = (await locks?.query())?.held?.some((lock) => lock.name === name);
-  if (!locks || !held) throw new Error('no lock to wait for');
+  const isHeld = async () => (await locks.query()).held?.some((lock) => lock.name === name) ?? false;
+  for (let tries = 0; !(await isHeld()); tries++) {
+    if (tries === lockTries) throw new Error('the worker took no lock');
+    await new Promise((resolve) => setTimeout(resolve, lockPauseMs));
+  }
   await locks.request(name, { signal }, () => undefined);
 }
 

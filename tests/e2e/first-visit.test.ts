@@ -62,11 +62,7 @@ it('open, train, pause, look, change γ, compare, reload, resume, download, open
   await runs.nth(0).getByText('perception_loss_weight').first().waitFor();
   await runs.nth(1).getByRole('button', { name: 'Show', exact: true }).click();
   await goTo(page, 'Train');
-  await page
-    .getByRole('img', { name: /^Reward over/ })
-    .first()
-    .waitFor();
-  // The same prompts and weights, so the same first step: γ changes what follows.
+  await page.getByRole('img', { name: /^Reward\. .* over 8 steps,.* over \d+ steps,/ }).waitFor();
   await page.getByText('The same numbers as a table').click();
   await page.locator('.curves table').first().waitFor();
 

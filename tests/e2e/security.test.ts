@@ -85,7 +85,8 @@ describe.each([
       .filter({ hasText: /^Step 2 of 2, finished/ })
       .waitFor({ timeout: 90_000 });
     // Curves and inline styles are drawn, a download by a blob's address works.
-    await expect.poll(() => page.locator('.plot canvas').count()).toBeGreaterThan(0);
+    await page.locator('.plot').first().scrollIntoViewIfNeeded();
+    await page.locator('.plot canvas').first().waitFor();
     const [download] = await Promise.all([
       page.waitForEvent('download'),
       page.evaluate(() => {
