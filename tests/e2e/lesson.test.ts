@@ -102,6 +102,7 @@ it('is done by clicking what it says, goes on after a reload, and gives the sett
   const download = page.waitForEvent('download');
   await button(page, 'Download zip').click();
   expect((await download).suggestedFilename()).toMatch(/\.zip$/);
+  await page.getByTestId('transferred').waitFor();
   await page.keyboard.press('Escape');
   await happened(page);
 

@@ -17,6 +17,7 @@ export function later<P extends object>(load: () => Promise<ComponentType<P>>): 
     Part ??= await load();
   };
 
+  // biome-ignore lint/correctness/noComponentHookFactories: called once for each part, outside of any component
   function Shown(props: P) {
     const [, draw] = useState(0);
     const [problem, setProblem] = useState<string>();
