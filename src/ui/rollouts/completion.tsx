@@ -2,10 +2,11 @@
 import { memo, useEffect, useRef, useState } from 'react';
 import type { CompletionView } from '../../worker/protocol.ts';
 import { short, signed } from '../parts/format.ts';
+import { readable } from '../parts/readable.ts';
 import type { Store } from '../store.ts';
 import { text } from '../text.ts';
 import { type Colouring, scales, tone } from './colouring.ts';
-import { readable, type TipState, valuesOf } from './tip.tsx';
+import { type TipState, valuesOf } from './tip.tsx';
 
 interface Props {
   readonly completion: CompletionView;

@@ -2,6 +2,7 @@
 import { useLayoutEffect, useRef } from 'react';
 import type { CompletionView, TokenView } from '../../worker/protocol.ts';
 import { short, signed } from '../parts/format.ts';
+import { readable } from '../parts/readable.ts';
 import { Store, useStore } from '../store.ts';
 import { text } from '../text.ts';
 
@@ -62,6 +63,3 @@ export function Tip({ store }: { store: Store<TipState> }) {
     </div>
   );
 }
-
-/** Byte-level tokenizers write a space as Ġ and a line's end as Ċ. */
-export const readable = (token: string) => token.replaceAll('Ġ', ' ').replaceAll(/Ċ|\n/g, '⏎');
