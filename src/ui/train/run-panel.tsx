@@ -85,6 +85,7 @@ export function RunPanel({ session, state }: { session: Session; state: State })
         </p>
       )}
       {loaded?.notice && <p className="notice">{loaded.notice}</p>}
+      <p className="hint">{text.shell.keys}</p>
       {state.saved && (
         <p className="hint" data-testid="saved">
           {t.saved(state.saved.step, when(state.saved.at))}
