@@ -17,6 +17,8 @@ const pages = {
   environment: 'node',
   testTimeout: 240_000,
   hookTimeout: 120_000,
+  // A poll ends when it holds; on two busy cores a second is soon over.
+  expect: { poll: { timeout: 20_000 } },
 };
 const timed = ['curves', 'save-pause', 'speed'].map((name) => `tests/e2e/${name}.test.ts`);
 
