@@ -12,16 +12,6 @@ const chromiumFlags = [
   '--no-first-run',
 ];
 
-const pages = {
-  globalSetup: 'tests/e2e/build-once.ts',
-  environment: 'node',
-  testTimeout: 240_000,
-  hookTimeout: 120_000,
-  // A poll ends when it holds; on two busy cores a second is soon over.
-  expect: { poll: { timeout: 20_000 } },
-};
-const timed = ['curves', 'save-pause', 'speed'].map((name) => `tests/e2e/${name}.test.ts`);
-
 export default defineConfig({
   test: {
     // The projects run one after the other (groupOrder): on two cores they would slow each other into time-outs.
@@ -62,23 +52,17 @@ export default defineConfig({
       },
       {
         test: {
-          ...pages,
           name: 'e2e',
           include: ['tests/e2e/**/*.test.ts'],
-          exclude: timed,
-          // A page waits as often as it computes, so two of them do not slow each other much.
-          maxWorkers: 2,
+          globalSetup: 'tests/e2e/build-once.ts',
+          environment: 'node',
+          testTimeout: 240_000,
+          hookTimeout: 120_000,
+          // A poll ends when it holds; on two busy cores a second is soon over.
+          expect: { poll: { timeout: 20_000 } },
           sequence: { groupOrder: 2 },
-        },
-      },
-      {
-        // What measures time has the machine to itself.
-        test: {
-          ...pages,
-          name: 'timed',
-          include: timed,
+          // One page at a time: the threads of two of them, spinning, slow each other more than they gain.
           fileParallelism: false,
-          sequence: { groupOrder: 3 },
         },
       },
     ],

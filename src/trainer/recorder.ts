@@ -184,7 +184,10 @@ export class Recorder {
     this.writing = this.writing
       .then(work)
       .catch((error: unknown) => {
-        this.options.warn(`The run could not be written to ${this.options.store.where}: ${messageOf(error)}`);
+        this.options.warn(
+          `The run could not be written to ${this.options.store.where}: ${messageOf(error)} Training goes on; what was ` +
+            'saved before is kept.',
+        );
       })
       .finally(() => this.tasks--);
   }

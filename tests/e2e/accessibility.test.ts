@@ -80,9 +80,10 @@ describe.each([
       await page.getByRole('dialog').waitFor({ state: 'detached' });
     }
     // A setting that is wrong, said at its field.
-    await page.goto(`${page.url().split('#')[0]}#mask_ratio=2`);
-    await page.reload();
-    await status(page, /^Ready/);
+    await page.evaluate(() => {
+      location.hash = '#mask_ratio=2';
+    });
+    await goTo(page, text.shell.panels.train);
     await page.getByText('mask_ratio: expected a number', { exact: false }).first().waitFor();
     await look('a wrong setting');
     expect(found).toEqual({});

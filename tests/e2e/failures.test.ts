@@ -113,7 +113,7 @@ it('a full disk: said, training goes on, the last checkpoint stays; the run can 
   expect(warnings.length).toBeGreaterThan(0);
   for (const warning of warnings)
     expect(warning).toMatch(
-      /^The checkpoint of step \d+ was not saved, because .* is full .* Training goes on; the last checkpoint is kept\.$|^The rollout of step \d+ could not be kept in .* is full.* Training goes on; steps that are missing|history of the run is kept in memory only/,
+      /^The checkpoint of step \d+ was not saved, because .* is full .* Training goes on; the last checkpoint is kept\.$|^The rollout of step \d+ could not be kept in .* is full.* Training goes on; steps that are missing|^The run could not be written to .* is full.* Training goes on; what was saved before is kept\.$|history of the run is kept in memory only/,
     );
   const { step } = await page.evaluate(() => harness.kept(0));
   expect(step).toBeGreaterThan(0);

@@ -4,6 +4,8 @@ import type { RunLabels, RunSummary, StorageView } from '../../worker/protocol.t
 import type { Core } from '../core.ts';
 import { Bin } from './bin.ts';
 
+const lookAgainMs = 2000;
+
 export class Kept {
   readonly bin: Bin;
   /** Tells other tabs that the list changed. */
@@ -12,6 +14,7 @@ export class Kept {
   private wasAsked = false;
   private refreshing = false;
   private again = false;
+  private later?: ReturnType<typeof setTimeout>;
 
   /** `onList`: told of the list whenever it was read anew. */
   constructor(
@@ -40,6 +43,7 @@ export class Kept {
           storage: { ...storage, persistence: this.persistence ?? storage.persistence },
         });
         this.onList(runs);
+        this.lookAgain(runs);
       }
     } catch {
       // Storage is denied: there is nothing to list, and each save says why it cannot be kept.
@@ -47,6 +51,13 @@ export class Kept {
     } finally {
       this.refreshing = false;
     }
+  }
+
+  /** Nobody tells when another tab gives a run back: a closed or reloaded one is gone a moment before its lock is. */
+  private lookAgain(runs: readonly RunSummary[]): void {
+    clearTimeout(this.later);
+    if (!document.hidden && runs.some(({ isOpenElsewhere }) => isOpenElsewhere))
+      this.later = setTimeout(() => void this.refresh(), lookAgainMs);
   }
 
   /** This tab changed the list. */
