@@ -19,6 +19,7 @@ const groups: Record<SettingGroup, string> = {
   PAPO: 'Objective, rewards and advantages',
   rollout: 'Rollouts',
   optimisation: 'Optimisation',
+  LoRA: 'LoRA',
   run: 'The run',
 };
 

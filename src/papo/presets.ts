@@ -120,6 +120,37 @@ export const PRESETS = {
     source:
       'Ours, for the built-in model: sixteen prompts a step, and a gentle γ because its KL per token is large.',
   },
+  'smolvlm-lora': {
+    settings: {
+      objective: 'paper',
+      loss_type: 'grpo',
+      beta: 0.01,
+      ...paperMask,
+      perception_loss_weight: 0.01,
+      der_loss_weight1: 0.03,
+      der_loss_weight2: 0.03,
+      num_generations: 4,
+      per_device_train_batch_size: 4,
+      gradient_accumulation_steps: 4,
+      max_completion_length: 128,
+      temperature: 1,
+      top_p: 0.99,
+      use_peft: true,
+      lora_r: 8,
+      lora_alpha: 16,
+      learning_rate: 1e-5,
+      lr_scheduler_type: 'constant_with_warmup',
+      warmup_steps: 0,
+      weight_decay: 0.01,
+      max_grad_norm: 1,
+      max_steps: 100,
+      logging_steps: 1,
+      save_steps: 10,
+      save_total_limit: 3,
+    },
+    source:
+      "Ours, for SmolVLM-256M and 500M on a laptop's GPU: the paper's mask and clipping, LoRA on the decoder, one prompt a micro-step.",
+  },
 } as const satisfies Record<string, Preset>;
 
 export type PresetName = keyof typeof PRESETS;

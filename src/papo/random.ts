@@ -14,6 +14,7 @@ export const Purpose = {
   test: 8,
   order: 9,
   holdOut: 10,
+  adapter: 11,
 } as const;
 export type Purpose = (typeof Purpose)[keyof typeof Purpose];
 

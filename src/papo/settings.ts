@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { FINDINGS, type Finding } from './findings.ts';
 
-export type SettingGroup = 'PAPO' | 'rollout' | 'optimisation' | 'run';
+export type SettingGroup = 'PAPO' | 'rollout' | 'optimisation' | 'LoRA' | 'run';
 
 /** What a value must be, and the same said in words ("a number from 0 to 1"). */
 interface Kind<T> {
@@ -354,12 +354,49 @@ export const SETTINGS = {
     1,
     "The gradient's global norm is clipped at this; 0 = not.",
   ),
+  gradient_checkpointing: setting(
+    'optimisation',
+    orNull(flag),
+    null,
+    'Compute the activations of each layer again in the backward pass instead of keeping them: less memory, more time. null = where the memory plan needs it.',
+  ),
   optim: setting(
     'optimisation',
     choice('adamw_torch', 'adamw_torch_fused'),
     'adamw_torch',
     'The optimiser: AdamW; both names mean the same here.',
   ),
+
+  // LoRA: TRL's ModelConfig and peft.LoraConfig.
+  use_peft: setting(
+    'LoRA',
+    flag,
+    false,
+    'Train low-rank adapters (LoRA) and leave all weights as they are; the model without them is the reference policy.',
+  ),
+  lora_r: setting('LoRA', whole({ min: 1 }), 16, 'The rank of the adapters.'),
+  lora_alpha: setting(
+    'LoRA',
+    real({ above: 0 }),
+    32,
+    'Adapters are scaled by lora_alpha / lora_r, or with use_rslora by lora_alpha / √lora_r.',
+  ),
+  lora_target_modules: setting(
+    'LoRA',
+    orNull({
+      schema: z.union([z.literal('all-linear'), z.array(z.string().min(1)).min(1)]),
+      range: '"all-linear" or a list of module names, such as ["q_proj", "v_proj"]',
+    }),
+    null,
+    'The linear modules that get an adapter, by their last names; null or "all-linear" = every one of lora_towers.',
+  ),
+  lora_towers: setting(
+    'LoRA',
+    choice('text', 'vision', 'text+vision', 'all'),
+    'text',
+    'The parts of the model that get adapters: the decoder, the vision tower, both, or the connector too (ours).',
+  ),
+  use_rslora: setting('LoRA', flag, false, 'Scale by lora_alpha / √lora_r (rank-stabilised LoRA).'),
 
   // The run.
   max_steps: setting(

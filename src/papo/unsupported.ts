@@ -85,7 +85,6 @@ add('completions stay in the page or in the output folder', {
   log_unique_prompts: false,
 });
 add('weights are float32, or float16 where they are frozen', { bf16: null, fp16: false });
-add('activations are planned by the trainer itself', { gradient_checkpointing: true });
 add("with it TRL's PAPO silently trains plain GRPO", { use_liger_kernel: false });
 add('schedules take no further options, so far', { lr_scheduler_kwargs: null });
 add('one seed, "seed", draws the data too', { data_seed: null });

@@ -146,7 +146,7 @@ export const text = {
     found: (n: number) => (n === 1 ? '1 setting' : `${n} settings`),
     nothingFound: (query: string) =>
       `No setting has “${query}” in its name or meaning. Names are TRL’s: perception_loss_weight for γ.`,
-    groups: { PAPO: 'PAPO', rollout: 'Rollout', optimisation: 'Optimisation', run: 'Run' },
+    groups: { PAPO: 'PAPO', rollout: 'Rollout', optimisation: 'Optimisation', LoRA: 'LoRA', run: 'Run' },
     more: (n: number) => `${n} more`,
     live: 'live',
     newRun: 'new run',

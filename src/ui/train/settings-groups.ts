@@ -16,6 +16,7 @@ const first: Readonly<Record<keyof typeof text.train.groups, readonly string[]>>
   ],
   rollout: ['num_generations', 'temperature', 'max_completion_length'],
   optimisation: ['learning_rate', 'per_device_train_batch_size', 'max_grad_norm'],
+  LoRA: ['use_peft', 'lora_r', 'lora_alpha', 'lora_target_modules', 'lora_towers'],
   run: ['max_steps', 'eval_steps', 'num_eval_samples', 'save_steps', 'save_total_limit', 'seed'],
 };
 

@@ -17,6 +17,7 @@ describe('the settings on the page', () => {
       PAPO: 'PAPO',
       rollout: 'Rollout',
       optimisation: 'Optimisation',
+      LoRA: 'LoRA',
       run: 'Run',
     };
     for (const { title, first, more } of groupsOf(settings))
