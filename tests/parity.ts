@@ -3,7 +3,6 @@ import type { Device } from '../src/device/device.ts';
 import { UserError } from '../src/errors.ts';
 import { partialGradients } from '../src/ops/backward.ts';
 import { div, mul, neg } from '../src/ops/elementwise.ts';
-import { Graph } from '../src/ops/graph.ts';
 import { head } from '../src/ops/head.ts';
 import { linear } from '../src/ops/linear.ts';
 import { sum } from '../src/ops/reduce.ts';
@@ -11,7 +10,7 @@ import { parseVlmConfig } from '../src/policy/config.ts';
 import { layout } from '../src/policy/layout.ts';
 import { checkWeights, parameterShapes } from '../src/policy/parameters.ts';
 import { policyGraph } from '../src/policy/policy-graph.ts';
-import { patchSaliency } from '../src/policy/vision.ts';
+import { saliencyGraph } from '../src/policy/vision.ts';
 import { loadModelFolder, type ModelFiles } from '../src/store/hf-folder.ts';
 import { readSafetensors, toFloat32, toInt32 } from '../src/store/safetensors.ts';
 
@@ -110,15 +109,8 @@ export async function parityErrors(device: Device, files: ModelFiles): Promise<P
   ];
   const saliency = expected.get('vision_attention_received');
   if (saliency) {
-    const s = new Graph();
-    const images = s.input('images', [B, pixelCount]);
-    const shapes = parameterShapes(config);
-    s.output(
-      'saliency',
-      patchSaliency(s, (name) => s.variable(name, shapes.get(name)!), config, images),
-    );
-    const saliencyProgram = await device.compile(s, [store]);
-    const { saliency: found } = await saliencyProgram.run({ images: pixels });
+    const saliencyProgram = await device.compile(saliencyGraph(config, B), [store]);
+    const { saliency: found } = await saliencyProgram.run({ pixel_values: pixels });
     errors.push({ name: 'vision_attention_received', error: relativeError(found, toFloat32(saliency)) });
     saliencyProgram.dispose();
   }

@@ -55,6 +55,12 @@ export interface Call<A extends object = object> {
   readonly attributes: A;
 }
 
+/** Calls `start` … `end − 1` of a graph: one layer, forward or backward. */
+export interface Block {
+  readonly start: number;
+  readonly end: number;
+}
+
 let nextId = 0;
 
 export function sizeOf(shape: Shape): number {
@@ -72,8 +78,24 @@ export class Graph {
   readonly scalars = new Map<Tensor, number>();
   /** Read back after every run. */
   readonly outputs = new Map<string, Tensor>();
+  /**
+   * Layers, in order and apart from each other: what the backward walk computes again instead of keeping (backward.ts),
+   * and what the CPU device runs one at a time. None unless `hasBlocks`.
+   */
+  readonly blocks: Block[] = [];
   /** Stored into a variable at the end of every run: gradients. `add` accumulates. */
   readonly assignments: { variable: string; value: Tensor; mode: 'set' | 'add' }[] = [];
+
+  /** `hasBlocks`: what `block` brackets is kept as a block. */
+  constructor(readonly hasBlocks = false) {}
+
+  /** Runs `build`; the calls that it appends are one block. */
+  block<T>(build: () => T): T {
+    const start = this.calls.length;
+    const result = build();
+    if (this.hasBlocks && this.calls.length > start) this.blocks.push({ start, end: this.calls.length });
+    return result;
+  }
 
   tensor(shape: Shape, dtype: DType = 'f32', name?: string): Tensor {
     const id = nextId++;

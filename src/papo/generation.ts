@@ -245,7 +245,7 @@ function maskImages(
     const random = maskRandom(config.seed, { generation: index, index: p });
     const own = saliency?.subarray(p * patches, (p + 1) * patches);
     const { masked, pixelValues } = maskedView(policy, image, config, own, random);
-    return { masked, input: { ids: inputs[p].ids, pixelValues } };
+    return { masked, input: { ...inputs[p], pixelValues } };
   });
   return { masked: views.map((v) => v.masked), inputs: views.map((v) => v.input) };
 }

@@ -5,14 +5,14 @@
 import { type Device, type DeviceLimits, mebibytes } from '../device/device.ts';
 import { uniformChoice } from '../device/webgpu/gemm.ts';
 import { type NamedBytes, type ProgramSize, programSize } from '../device/webgpu/program-size.ts';
-import { Graph, type Shape, sizeOf } from '../ops/graph.ts';
+import { type Graph, type Shape, sizeOf } from '../ops/graph.ts';
 import { planBatches } from '../papo/batches.ts';
 import type { ResolvedConfig } from '../papo/config.ts';
 import type { VlmConfig } from './config.ts';
 import { type RolloutShape, rolloutGraph } from './generate.ts';
 import { type PassShape, scoreGraph, trainingGraph } from './papo-pass.ts';
 import { parameterShapes, visionPrefix } from './parameters.ts';
-import { patchSaliency } from './vision.ts';
+import { saliencyGraph } from './vision.ts';
 
 export interface RunShapes {
   /** Tokens that prompts are padded to; a run keeps programs for every one that occurs. */
@@ -258,15 +258,9 @@ class RunPlanner {
 
   private saliency(images: number): ProgramSize {
     const pixels = 3 * this.config.vision.imageSize ** 2;
-    return this.size(`saliency ${images}`, 'pixel_values', images * pixels * 4, 1, () => {
-      const g = new Graph();
-      const input = g.input('pixel_values', [images, pixels]);
-      g.output(
-        'saliency',
-        patchSaliency(g, (name) => g.variable(name, this.shapes.get(name)!), this.config, input),
-      );
-      return g;
-    });
+    return this.size(`saliency ${images}`, 'pixel_values', images * pixels * 4, 1, () =>
+      saliencyGraph(this.config, images),
+    );
   }
 
   /**

@@ -5,13 +5,15 @@ import { TextProcessor } from '../data/tokenizer.ts';
 import type { Device, Program, Store } from '../device/device.ts';
 import { UserError } from '../errors.ts';
 import type { SamplingAttributes } from '../ops/generation.ts';
-import { Graph, type Shape } from '../ops/graph.ts';
+import type { Graph, Shape } from '../ops/graph.ts';
 import type { ModelFolder } from '../store/hf-folder.ts';
-import { parseVlmConfig, type VlmConfig } from './config.ts';
+import { parseVlmConfig } from './config.ts';
 import { type RolloutShape, rolloutGraph } from './generate.ts';
-import { layout, type PolicyPrompt, roundUp } from './layout.ts';
+import { imagesOf, layout, type PolicyPrompt, roundUp } from './layout.ts';
+import { initialLora, type LoraConfig, loraShapes } from './lora.ts';
+import type { PolicyModel } from './model.ts';
 import { checkWeights, parameterShapes, visionPrefix, type Weight } from './parameters.ts';
-import { patchSaliency } from './vision.ts';
+import { saliencyGraph } from './vision.ts';
 
 export interface GenerateOptions extends SamplingAttributes {
   /** G, completions a prompt. */
@@ -45,14 +47,45 @@ export class Policy {
 
   private constructor(
     readonly device: Device,
-    readonly config: VlmConfig,
+    readonly config: PolicyModel,
     readonly text: TextProcessor,
     /** preprocessor_config.json */
     readonly imageProcessor: ImageProcessorConfig,
     readonly weights: Store,
     /** The folder that the policy came from: configuration and tokenizer files to save again. */
     readonly folder: Pick<ModelFolder, 'config' | 'files'>,
+    /** LoRA's tensors, where `config.lora` says that there are some. The weights are another policy's then. */
+    readonly adapter: Store | null = null,
   ) {}
+
+  /** Where the variables of its graphs are. */
+  get stores(): readonly Store[] {
+    return this.adapter ? [this.adapter, this.weights] : [this.weights];
+  }
+
+  /** What training changes lies here. */
+  get trained(): Store {
+    return this.adapter ?? this.weights;
+  }
+
+  /**
+   * This policy with an adapter beside its weights, which stay shared: it must not outlive this one. `tensors`: the
+   * adapter's, by the names of loraShapes; default: PEFT's initialisation from `seed`.
+   */
+  adapt(lora: LoraConfig, seed: number, tensors?: ReadonlyMap<string, Weight>): Policy {
+    const entries = [...loraShapes(this.config, lora)].map(([name, shape]) => {
+      const tensor = tensors?.get(name);
+      if (tensors && String(tensor?.shape) !== String(shape))
+        throw new UserError(`the adapter's ${name} is [${tensor?.shape ?? ''}]; expected [${shape}]`);
+      return { name, shape, data: tensor?.data };
+    });
+    const initial = tensors ? undefined : initialLora(this.config, lora, seed);
+    const store = this.device.createStore(
+      entries.map((entry) => ({ ...entry, data: entry.data ?? initial?.get(entry.name)?.data })),
+    );
+    const { device, text, imageProcessor, weights, folder } = this;
+    return new Policy(device, { ...this.config, lora }, text, imageProcessor, weights, folder, store);
+  }
 
   /** What a folder says of itself, checked. Throws a UserError where it is no SmolVLM folder, or not whole. */
   static inspect(folder: ModelFolder, weights?: ReadonlyMap<string, Weight>) {
@@ -78,8 +111,10 @@ export class Policy {
     return new Policy(device, config, text, imageProcessor, store, folder);
   }
 
-  /** Names and shapes of what training changes. */
+  /** Names and shapes of what training changes: the adapter, or all weights (but the vision tower's). */
   trainable({ freezeVisionTower = false } = {}): Map<string, Shape> {
+    const { lora } = this.config;
+    if (lora) return loraShapes(this.config, lora);
     return new Map(
       [...parameterShapes(this.config)].filter(
         ([name]) => !freezeVisionTower || !name.startsWith(visionPrefix),
@@ -97,7 +132,7 @@ export class Policy {
   }
 
   /** A compiled pass, made once a key. */
-  program(key: string, build: () => Graph, stores: readonly Store[] = [this.weights]): Promise<Program> {
+  program(key: string, build: () => Graph, stores: readonly Store[] = this.stores): Promise<Program> {
     let program = this.programs.get(key);
     if (!program) {
       program = this.device.compile(build(), stores);
@@ -118,17 +153,18 @@ export class Policy {
       throw new UserError(
         `a prompt of ${longest} tokens with completions of ${T} passes the model's ${this.config.text.maxPositions} positions`,
       );
-    const shape: RolloutShape = { prompts: P, prefixLength: L, group: G, maxTokens: T };
     const sampling = { greedy, topK, topP, minP };
     const ends = { endTokens: this.text.eosTokenIds, padToken: this.text.padTokenId };
-    const program = await this.program(`rollout ${JSON.stringify([shape, sampling])}`, () =>
-      rolloutGraph(this.config, shape, sampling, ends),
-    );
     const ids = new Int32Array(prompts.length * G * T);
     for (let first = 0; first < prompts.length; first += P) {
       // The last run is filled up with its last prompt; what it writes for that is dropped.
       const run = Array.from({ length: P }, (_, p) => prompts[Math.min(first + p, prompts.length - 1)]);
-      const counts = { prefixes: P, prefixLength: L, group: 0, completionLength: 0 };
+      const images = imagesOf(run);
+      const shape: RolloutShape = { prompts: P, prefixLength: L, group: G, maxTokens: T, images };
+      const program = await this.program(`rollout ${JSON.stringify([shape, sampling])}`, () =>
+        rolloutGraph(this.config, shape, sampling, ends),
+      );
+      const counts = { prefixes: P, prefixLength: L, group: 0, completionLength: 0, images };
       const N = P * G;
       const { completions } = await program.run({
         ...layout(this.config, counts, run, ends.padToken),
@@ -164,16 +200,7 @@ export class Policy {
   async saliency(images: readonly Float32Array[]): Promise<Float32Array> {
     const count = images.length;
     const size = images[0].length;
-    const shapes = parameterShapes(this.config);
-    const program = await this.program(`saliency ${count}`, () => {
-      const g = new Graph();
-      const pixels = g.input('pixel_values', [count, size]);
-      g.output(
-        'saliency',
-        patchSaliency(g, (name) => g.variable(name, shapes.get(name)!), this.config, pixels),
-      );
-      return g;
-    });
+    const program = await this.program(`saliency ${count}`, () => saliencyGraph(this.config, count));
     const pixel_values = new Float32Array(count * size);
     images.forEach((image, i) => {
       pixel_values.set(image, i * size);
@@ -196,6 +223,6 @@ export class Policy {
         () => {},
       );
     this.programs.clear();
-    this.weights.dispose();
+    this.trained.dispose();
   }
 }

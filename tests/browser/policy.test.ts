@@ -5,6 +5,7 @@ import { urlFiles } from '../../src/store/hf-folder.ts';
 import {
   cachedEqualsUncached,
   greedyEqualsTransformers,
+  recomputedEqualsKept,
   samplerChiSquare,
   sharedEqualsUnshared,
 } from '../generation-cases.ts';
@@ -31,6 +32,10 @@ describe('on WebGPU', () => {
 
   it.each(fixtures)('%s: a shared prefix equals copies of it, loss and gradients', async (fixture) => {
     expect(await sharedEqualsUnshared(await testDevice(), files(fixture))).toBeLessThan(1e-5);
+  });
+
+  it.each(fixtures)('%s: layers computed again give the same loss and gradients', async (fixture) => {
+    expect(await recomputedEqualsKept(await testDevice(), files(fixture))).toBeLessThan(1e-6);
   });
 
   it.each([

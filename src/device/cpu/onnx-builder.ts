@@ -3,7 +3,7 @@
  * appends its nodes here; equal nodes are made once (masks, transposed weights, tables).
  */
 import protobuf from 'protobufjs';
-import type { DType, Graph, Shape, Tensor } from '../../ops/graph.ts';
+import type { Call, DType, Graph, Shape, Tensor } from '../../ops/graph.ts';
 import { encodeMessage } from './encode-message.ts';
 import schema from './onnx-ml.proto?raw';
 
@@ -151,7 +151,7 @@ export class OnnxBuilder {
   }
 
   /** Appends all calls of a graph. */
-  append(graph: Graph): void {
+  append(graph: Pick<Graph, 'constants'> & { readonly calls: readonly Call[] }): void {
     for (const [tensor, data] of graph.constants) this.bind(tensor, this.constant(data, tensor.shape));
     for (const call of graph.calls) {
       const names = call.op.onnx(this, call);
