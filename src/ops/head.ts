@@ -66,6 +66,7 @@ function logProbabilities(
 
 const headOp: Op<HeadAttributes> = {
   name: 'head',
+  halfInputs: [1],
   outputs(inputs, { views }) {
     const [hidden, weight, targets, temperature] = inputs;
     const rows = hidden.shape[0];
@@ -111,9 +112,9 @@ const headOp: Op<HeadAttributes> = {
         dentropy ?? zeros(entropy),
         dkl ?? zeros(kl),
       ],
-      call.attributes,
+      { ...call.attributes, weightGradient: needs[1] },
     );
-    return [needs[0] ? dhidden : undefined, needs[1] ? dweight : undefined];
+    return [needs[0] ? dhidden : undefined, dweight];
   },
   onnx(b, { inputs: [hidden, weight, targets, temperature], outputs: [logps], attributes: { views } }) {
     const rows = hidden.shape[0];
@@ -135,10 +136,17 @@ const headOp: Op<HeadAttributes> = {
   webgpu: (gpu, { inputs, outputs, attributes: { views } }) => headDispatches(gpu, inputs, outputs, views),
 };
 
-/** Inputs: those of the head, its outputs, and their gradients. Outputs: d(hidden), d(weight). */
-const headBackwardOp: Op<HeadAttributes> = {
+interface HeadBackwardAttributes extends HeadAttributes {
+  /** A frozen weight (its gradient is as large as itself) has none. */
+  readonly weightGradient: boolean;
+}
+
+/** Inputs: those of the head, its outputs, and their gradients. Outputs: d(hidden), and d(weight) where it is wanted. */
+const headBackwardOp: Op<HeadBackwardAttributes> = {
   name: 'headBackward',
-  outputs: ([hidden, weight]) => [f32(...hidden.shape), f32(...weight.shape)],
+  halfInputs: [1],
+  outputs: ([hidden, weight], { weightGradient }) =>
+    (weightGradient ? [hidden, weight] : [hidden]).map(({ shape }) => f32(...shape)),
   reference(inputs, [dhidden, dweight], { inputs: specs, attributes: { views } }) {
     const [hidden, weight, targets, temperature, , entropy, kl, dlogps, dentropy, dkl] = inputs;
     const [rows, d] = specs[0].shape;
@@ -155,13 +163,13 @@ const headBackwardOp: Op<HeadAttributes> = {
         dz /= temperature[0];
         for (let c = 0; c < d; c++) {
           dhidden[r * d + c] += dz * weight[v * d + c];
-          dweight[v * d + c] += dz * hidden[r * d + c];
+          if (dweight) dweight[v * d + c] += dz * hidden[r * d + c];
         }
       }
   },
   onnx(b, call) {
     const [hidden, weight, targets, temperature, logps, entropy, kl, dlogps, dentropy, dkl] = call.inputs;
-    const { views } = call.attributes;
+    const { views, weightGradient } = call.attributes;
     const [rows, V] = [hidden.shape[0], weight.shape[0]];
     const N = rows / views;
     const [logp, p] = [b.stashOf(logps, 'logp')!, b.stashOf(logps, 'p')!];
@@ -189,10 +197,10 @@ const headBackwardOp: Op<HeadAttributes> = {
         }),
       );
     const dz = b.node('Div', [terms.reduce((a, c) => b.node('Add', [a, c])), b.name(temperature)]);
-    return [
-      b.node('Gemm', [dz, b.name(weight)]),
-      b.node('MatMul', [b.transpose(dz, [1, 0]), b.name(hidden)]),
-    ];
+    const dhidden = b.node('Gemm', [dz, b.name(weight)]);
+    return weightGradient
+      ? [dhidden, b.node('MatMul', [b.transpose(dz, [1, 0]), b.name(hidden)])]
+      : [dhidden];
   },
   webgpu: (gpu, { inputs, outputs, attributes: { views } }) =>
     headBackwardDispatches(gpu, inputs, outputs, views),

@@ -9,6 +9,9 @@ const wantedLimits = [
   'maxComputeWorkgroupStorageSize',
 ] as const;
 
+/** f16 in kernels: frozen weights are read as what they are, not unpacked from pairs. */
+const wantedFeatures = ['shader-f16'] as const;
+
 /** A GPU that another page keeps busy answers late; one that hangs never does. */
 const ANSWER_MS = 20_000;
 
@@ -29,9 +32,10 @@ export async function findAdapter(gpu: GPU | undefined): Promise<GPUAdapter> {
 }
 
 export async function requestDevice(adapter: GPUAdapter, coreLimits: boolean): Promise<GPUDevice> {
+  const requiredFeatures = wantedFeatures.filter((feature) => adapter.features.has(feature));
   const requiredLimits = Object.fromEntries(wantedLimits.map((limit) => [limit, adapter.limits[limit]]));
   try {
-    return await answer(adapter.requestDevice(coreLimits ? {} : { requiredLimits }));
+    return await answer(adapter.requestDevice(coreLimits ? {} : { requiredLimits, requiredFeatures }));
   } catch (error) {
     throw new UserError(`The GPU could not be opened: ${error instanceof Error ? error.message : error}`);
   }

@@ -1,6 +1,7 @@
 /** The GPU buffers of a program: activation slots, host inputs, constants, the staging buffer of the outputs. */
 import { type Graph, sizeOf, type Tensor } from '../../ops/graph.ts';
 import type { RunInputs, RunOutputs } from '../device.ts';
+import { bytesOf } from './bytes.ts';
 import type { GpuContext } from './context.ts';
 import { roundUp, usage } from './flags.ts';
 import type { MemoryPlan, Place } from './memory-plan.ts';
@@ -69,10 +70,10 @@ export class ProgramMemory {
     if (home.kind === 'constant') return this.constants.get(home.tensor)!;
     const store = this.stores.find((s) => s.has(home.name));
     if (!store) throw new Error(`variable ${home.name} is in none of the program's stores`);
-    const shape = store.shape(home.name);
-    if (sizeOf(shape) * 4 !== bytes)
+    const [shape, dtype] = [store.shape(home.name), store.dtype(home.name)];
+    if (dtype !== home.dtype || bytesOf({ shape, dtype }) !== bytes)
       throw new Error(
-        `variable ${home.name} is [${shape}] in its store, the graph wants ${bytes / 4} values`,
+        `variable ${home.name} is [${shape}] of ${dtype} in its store, the graph wants ${bytes} bytes of ${home.dtype}`,
       );
     return { buffer: store.buffer(home.name), offset: 0, size };
   }

@@ -13,6 +13,7 @@ export interface VariableBuffers {
   has(name: string): boolean;
   buffer(name: string): GPUBuffer;
   shape(name: string): Shape;
+  dtype(name: string): 'f32' | 'f16';
 }
 
 /** A submit's share of the work, milliseconds: far below the two seconds after which systems reset a GPU. */

@@ -24,7 +24,7 @@ export interface WebgpuOptions {
   readonly gemm?: GemmPlan;
   /** Keeps the measured choice of GEMM variants between page loads; default: as long as the module lives. */
   readonly remember?: Remember;
-  /** Stay within WebGPU's core limits even where the adapter offers more. */
+  /** Stay within WebGPU's core limits, without features, even where the adapter offers more. */
   readonly coreLimits?: boolean;
   /** Fill activation memory with NaN first: a kernel that counts on zeros then shows. For tests. */
   readonly poison?: boolean;
@@ -86,6 +86,7 @@ export class WebgpuDevice implements Device {
       maxWorkgroupsPerDimension: gpu.limits.maxComputeWorkgroupsPerDimension,
       maxBindingBytes: Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize),
       workgroupMemory: gpu.limits.maxComputeWorkgroupStorageSize,
+      shaderF16: gpu.features.has('shader-f16'),
     };
     const key = [vendor, architecture, device, description].join('/');
     try {
