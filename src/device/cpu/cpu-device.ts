@@ -98,8 +98,8 @@ class OnnxProgram implements Program {
         throw new Error(`input ${name}: expected [${tensor.shape}], got ${data?.length ?? 'nothing'}`);
       values.set(tensor, toOrt(data, tensor));
     }
-    for (const [name, tensor] of graph.variables)
-      values.set(tensor, toOrt(findArray(stores, name) as Float32Array, tensor));
+    for (const tensor of graph.variables.values())
+      values.set(tensor, toOrt(variableOf(stores, tensor), tensor));
     for (const [tensor, data] of graph.constants) values.set(tensor, toOrt(data, tensor));
 
     for (const { session, inputs: reads, outputs, dead } of pieces) {
@@ -126,10 +126,23 @@ class OnnxProgram implements Program {
   }
 }
 
-function toOrt(data: Float32Array | Int32Array, { shape, dtype }: Tensor): ort.Tensor {
-  return dtype === 'i32'
-    ? new ort.Tensor('int32', data as Int32Array, shape)
-    : new ort.Tensor('float32', data as Float32Array, shape);
+type Values = Float32Array | Int32Array | Uint16Array;
+
+/** A variable's values as its store has them. */
+function variableOf(stores: readonly Store[], { name, dtype }: Tensor): Values {
+  if (dtype === 'f32') return findArray(stores, name) as Float32Array;
+  for (const store of stores)
+    if (store instanceof ArrayStore && store.has(name)) {
+      const halves = store.halves(name);
+      if (halves) return halves;
+    }
+  throw new Error(`variable ${name} is in none of the program's stores as ${dtype}`);
+}
+
+const ortTypes = { f32: 'float32', i32: 'int32', f16: 'float16' } as const;
+
+function toOrt(data: Values, { shape, dtype }: Tensor): ort.Tensor {
+  return new ort.Tensor(ortTypes[dtype], data as Float32Array, shape);
 }
 
 /** `isOneOfMany`: its memory is given back after each run, because another segment needs it next. */

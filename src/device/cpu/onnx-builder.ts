@@ -9,7 +9,7 @@ import schema from './onnx-ml.proto?raw';
 
 const root = protobuf.parse(schema, { keepCase: true }).root;
 
-export type OnnxType = DType | 'i64' | 'bool' | 'f16';
+export type OnnxType = DType | 'i64' | 'bool';
 /** TensorProto.DataType. */
 export const dataTypes: Record<OnnxType, number> = { f32: 1, i32: 6, i64: 7, bool: 9, f16: 10 };
 
@@ -56,8 +56,9 @@ export class OnnxBuilder {
     this.names.set(tensor, name);
   }
 
+  /** Half floats are made float32 here, once: where they are used may be inside a loop. */
   input(tensor: Tensor, name: string): void {
-    this.bind(tensor, name);
+    this.bind(tensor, tensor.dtype === 'f16' ? this.cast(name, 'f32') : name);
     this.graphInputs.push(valueInfo(name, tensor.dtype, tensor.shape));
   }
 
