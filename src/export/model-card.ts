@@ -22,6 +22,8 @@ export interface CardFacts {
   readonly model_name: string;
   /** The model that training began from: its name, or its id on the Hub. */
   readonly base_model: string | null;
+  /** The folder holds a LoRA adapter for base_model instead of a model; the revision of the base, null: its main one. */
+  readonly adapter?: { readonly revision: string | null };
   /** Names or Hub ids. */
   readonly datasets: readonly string[];
   readonly tags?: readonly string[];
@@ -72,19 +74,20 @@ function measured(m: Measured | null, isShare: boolean): string {
 
 function frontMatter(facts: CardFacts): string {
   const ids = facts.datasets.filter(repositoryId);
+  const base = facts.base_model !== null && repositoryId(facts.base_model) ? facts.base_model : null;
+  // PEFT's own, by which the Hub finds the adapters of a model.
+  const ofAdapter = facts.adapter ? [...(base === null ? [] : [`base_model:adapter:${base}`]), 'lora'] : [];
   return [
     '---',
-    'library_name: transformers',
+    `library_name: ${facts.adapter ? 'peft' : 'transformers'}`,
     'pipeline_tag: image-text-to-text',
     `model_name: ${yaml(facts.model_name)}`,
     // The Hub refuses a card whose base_model or datasets are no ids.
-    ...(facts.base_model !== null && repositoryId(facts.base_model)
-      ? [`base_model: ${yaml(facts.base_model)}`]
-      : []),
+    ...(base === null ? [] : [`base_model: ${yaml(base)}`]),
     ...(ids.length > 0 ? ['datasets:', ...ids.map((id) => `- ${yaml(id)}`)] : []),
     'tags:',
     ...new Set(
-      ['generated_from_trainer', 'papo', 'trl', 'papo-web', ...(facts.tags ?? [])].map(
+      ['generated_from_trainer', 'papo', 'trl', 'papo-web', ...ofAdapter, ...(facts.tags ?? [])].map(
         (tag) => `- ${yaml(tag)}`,
       ),
     ),
@@ -132,13 +135,27 @@ function procedure(facts: CardFacts): string {
   ].join('\n');
 }
 
-const usage = (model: string) => `\`\`\`python
-from PIL import Image
+/** Loads the model of this folder, or the base with this folder's adapter on it. */
+function loading({ adapter, base_model }: CardFacts): { imports: string[]; lines: string[] } {
+  const from = 'AutoModelForImageTextToText.from_pretrained';
+  if (!adapter) return { imports: [], lines: [`model = ${from}(folder)`] };
+  const revision = adapter.revision === null ? '' : `, revision=${yaml(adapter.revision)}`;
+  return {
+    imports: ['from peft import PeftModel'],
+    lines: [
+      `base = ${from}(${yaml(base_model ?? 'PATH OF THE BASE MODEL')}${revision})`,
+      'model = PeftModel.from_pretrained(base, folder)  # .merge_and_unload() makes it a plain model',
+    ],
+  };
+}
+
+const usage = (facts: CardFacts) => `\`\`\`python
+${[...loading(facts).imports, 'from PIL import Image'].join('\n')}
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-folder = ${yaml(model)}  # where this card lies
+folder = "."  # where this card lies
 processor = AutoProcessor.from_pretrained(folder)
-model = AutoModelForImageTextToText.from_pretrained(folder)
+${loading(facts).lines.join('\n')}
 
 messages = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "YOUR QUESTION"}]}]
 prompt = processor.apply_chat_template(messages, add_generation_prompt=True)
@@ -154,14 +171,16 @@ export function modelCard(facts: CardFacts): string {
   const sections = [
     frontMatter(facts),
     `# ${plain(facts.model_name)}`,
-    `This is ${from}, trained${on} with PAPO (Perception-Aware Policy Optimization).`,
+    facts.adapter
+      ? `This is a LoRA adapter for ${from}, trained${on} with PAPO (Perception-Aware Policy Optimization).`
+      : `This is ${from}, trained${on} with PAPO (Perception-Aware Policy Optimization).`,
     ...(facts.data ? [plain(facts.data)] : []),
     ...(facts.notes ? [plain(facts.notes)] : []),
     ...(facts.curve === null ? [] : [`![Training curve](${encodeURI(facts.curve)})`]),
     '## Results',
     results(facts),
     '## Quick start',
-    usage('.'),
+    usage(facts),
     '## Training procedure',
     procedure(facts),
     '### Settings that differ from the defaults',

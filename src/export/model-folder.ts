@@ -41,7 +41,8 @@ function generationConfig(config: JsonObject): JsonObject {
   return out;
 }
 
-const jsonFile = (name: string, value: JsonObject) => bytesFile(name, `${JSON.stringify(value, null, 2)}\n`);
+export const jsonFile = (name: string, value: JsonObject) =>
+  bytesFile(name, `${JSON.stringify(value, null, 2)}\n`);
 
 /** The files with what tells of them first: a reader that gets them in order knows the model before its weights. */
 export function modelFolderFiles(parts: ModelFolderParts): OutFile[] {
@@ -74,6 +75,13 @@ export function modelFolderFiles(parts: ModelFolderParts): OutFile[] {
   const files = [...own, ...kept, ...weights, ...extra];
   checkOutFiles(files);
   return files;
+}
+
+/** What the weights of a config are stored as unless told otherwise: bfloat16 where the original is, else float32. */
+export function savedDtype(config: JsonObject): 'float32' | 'bfloat16' {
+  const text = isJsonObject(config.text_config) ? config.text_config : {};
+  const stated = [config, text].flatMap((part) => dtypeKeys.map((key) => part[key]));
+  return stated.find((dtype) => typeof dtype === 'string') === 'bfloat16' ? 'bfloat16' : 'float32';
 }
 
 /** Tensors that are in memory, as a source. */

@@ -1,3 +1,5 @@
+import type { DType } from '../store/dtypes.ts';
+
 /** A file on its way out: its size is known before its bytes, which come in pieces and are not kept. */
 export interface OutFile {
   /** Path inside the folder or archive, with `/` between parts. */
@@ -12,6 +14,11 @@ export interface OutFile {
 export interface TensorSource {
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   read(name: string): Promise<Float32Array>;
+  /**
+   * The tensor as its file has it, where there is one; null where it was changed. What is held in another element type
+   * in between (bfloat16 in float16) leaves with the bits that it came with only this way.
+   */
+  original?(name: string): Promise<{ readonly dtype: DType; readonly bytes: Uint8Array } | null>;
 }
 
 export interface OutProgress {

@@ -21,9 +21,15 @@ const maxBytes = 2 ** 31 - 1;
 /** Element types of the weights, by transformers.js's names; it is all computed in float32. */
 export type OnnxDType = 'fp32' | 'fp16';
 
+/** Values of one piece on its way out: 4 MiB of float32. */
+const pieceLength = 2 ** 20;
+
 interface Initializer {
   readonly dims: readonly number[];
-  readonly read: () => Promise<Float32Array>;
+  /** The parameter that it is made of. */
+  readonly parameter: string;
+  /** Turned: [out, in] is stored as [in, out]. */
+  readonly isTransposed: boolean;
 }
 
 interface Output {
@@ -53,16 +59,14 @@ export class OnnxModel {
 
   /** A parameter as it is stored. */
   weight(name: string): string {
-    // A copy: what the source gives may be the weights themselves, and a consumer may transfer what it gets.
-    return this.initializer(name, this.shape(name), async () => (await this.source.read(name)).slice());
+    return this.initializer(name, { dims: this.shape(name), parameter: name, isTransposed: false });
   }
 
   /** A parameter [out, in] as the right side of a MatMul, [in, out]: quantizers ask for a stored matrix there. */
   matrix(name: string): string {
     const [rows, columns] = this.shape(name);
-    return this.initializer(`${name}.transposed`, [columns, rows], async () =>
-      transpose(await this.source.read(name), rows, columns),
-    );
+    const dims = [columns, rows];
+    return this.initializer(`${name}.transposed`, { dims, parameter: name, isTransposed: true });
   }
 
   /** x [..., in] → [..., out] by `name`.weight, and `name`.bias where there is one. */
@@ -84,21 +88,22 @@ export class OnnxModel {
   /** Throws UserError where the file would pass the 2 GB of a protobuf message. */
   file(name: string): OutFile {
     const half = this.dtype === 'fp16';
+    const { source } = this;
     const head = encodeProto('ModelProto', {
       ir_version: 8,
       producer_name: 'papo-web',
       opset_import: [{ domain: '', version: opset }],
     });
     const graph = encodeProto('GraphProto', this.b.graph(this.outputs));
-    const tensors = [...this.weights].map(([tensor, { dims, read }]) => {
-      const bytes = (half ? 2 : 4) * dims.reduce((a, b) => a * b, 1);
+    const tensors = [...this.weights].map(([tensor, initializer]) => {
+      const { dims } = initializer;
+      const bytes = (half ? 2 : 4) * count(dims);
       const data_type = half ? dataTypes.f16 : dataTypes.f32;
       const described = encodeProto('TensorProto', { name: tensor, dims, data_type });
       const inner = join(described, fieldHead(fieldNumbers.rawData, bytes));
       return {
-        tensor,
+        initializer,
         bytes,
-        read,
         head: join(fieldHead(fieldNumbers.initializer, inner.length + bytes), inner),
       };
     });
@@ -116,13 +121,9 @@ export class OnnxModel {
       size,
       async *chunks() {
         yield start;
-        for (const { tensor, bytes, read, head } of tensors) {
-          const values = await read();
-          const data = half ? float32ToFloat16(values, tensor) : values;
-          if (data.byteLength !== bytes)
-            throw new UserError(`${tensor} has ${data.byteLength} bytes; its shape asks for ${bytes}`);
+        for (const { initializer, head } of tensors) {
           yield head;
-          yield new Uint8Array(data.buffer as ArrayBuffer);
+          yield* valuePieces(source, initializer, half);
         }
       },
     };
@@ -134,8 +135,8 @@ export class OnnxModel {
     return shape;
   }
 
-  private initializer(name: string, dims: readonly number[], read: Initializer['read']): string {
-    this.weights.set(name, { dims, read });
+  private initializer(name: string, initializer: Initializer): string {
+    this.weights.set(name, initializer);
     // Runtimes fold this away when they load the model.
     return this.dtype === 'fp16' ? this.b.cast(name, 'f32') : name;
   }
@@ -160,8 +161,37 @@ function join(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
   return out;
 }
 
-function transpose(data: Float32Array, rows: number, columns: number): Float32Array {
-  const out = new Float32Array(data.length);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[c * rows + r] = data[r * columns + c];
+const count = (dims: readonly number[]) => dims.reduce((a, b) => a * b, 1);
+
+/**
+ * One parameter's bytes, converted and turned a piece at a time, so that there is never a second copy of it. Its own
+ * generator: the values are free before the next ones are read.
+ */
+async function* valuePieces(
+  source: TensorSource,
+  { dims, parameter, isTransposed }: Initializer,
+  half: boolean,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const values = await source.read(parameter);
+  if (values.length !== count(dims))
+    throw new UserError(`${parameter} has ${values.length} values; its shape asks for ${count(dims)}.`);
+  const width = isTransposed ? dims[1] : 1;
+  const rows = values.length / width;
+  const rowsAPiece = Math.max(1, Math.floor(pieceLength / width));
+  for (let begin = 0; begin < rows; begin += rowsAPiece) {
+    const end = Math.min(rows, begin + rowsAPiece);
+    // Always new memory: what the source gives may be the weights themselves, and a consumer may transfer what it gets.
+    const part = isTransposed ? columnsOf(values, width, begin, end) : values.slice(begin, end);
+    const data = half ? float32ToFloat16(part, parameter) : part;
+    yield new Uint8Array(data.buffer as ArrayBuffer);
+  }
+}
+
+/** Columns begin to end − 1 of a matrix of `rows` rows, as rows. */
+function columnsOf(values: Float32Array, rows: number, begin: number, end: number): Float32Array {
+  const columns = values.length / rows;
+  const out = new Float32Array((end - begin) * rows);
+  for (let r = 0; r < rows; r++)
+    for (let c = begin; c < end; c++) out[(c - begin) * rows + r] = values[r * columns + c];
   return out;
 }

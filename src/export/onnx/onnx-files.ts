@@ -53,7 +53,7 @@ export function forTransformersJs(
   const dtypes = Object.fromEntries(Object.keys(models).map((model) => [model, dtype]));
   const config: JsonObject = {
     ...folder.config,
-    'transformers.js_config': { ...(isJsonObject(known) ? known : {}), dtype: dtypes },
+    'transformers.js_config': { ...(isJsonObject(known) ? withoutOthersFiles(known) : {}), dtype: dtypes },
   };
   const files = new Map(folder.files);
   const name = 'tokenizer_config.json';
@@ -64,3 +64,12 @@ export function forTransformersJs(
   }
   return { config, files };
 }
+
+/**
+ * What a base model's config says of the ONNX files of its own repository: half-float caches, data in files beside
+ * them, other files for some devices. It is not so of ours.
+ */
+const ofOtherFiles = new Set(['kv_cache_dtype', 'use_external_data_format', 'device_config']);
+
+const withoutOthersFiles = (known: JsonObject): JsonObject =>
+  Object.fromEntries(Object.entries(known).filter(([key]) => !ofOtherFiles.has(key)));

@@ -290,11 +290,19 @@ describe('files', () => {
 
 it('adds to a folder what transformers.js needs, and keeps the rest of it', async () => {
   const folder = await loadModelFolder(nodeFiles('public/models/papo-nano'));
-  folder.config['transformers.js_config'] = { kept: 1, dtype: 'q4' };
+  const known = {
+    kept: 1,
+    dtype: 'q4',
+    kv_cache_dtype: { fp16: 'float16' },
+    use_external_data_format: { 'decoder_model_merged.onnx': true },
+    device_config: { webgpu: { dtype: 'q4f16' } },
+  };
+  folder.config['transformers.js_config'] = known;
   const { config, files } = forTransformersJs(folder, 'fp16');
   const dtype = { vision_encoder: 'fp16', embed_tokens: 'fp16', decoder_model_merged: 'fp16' };
   expect(config).toEqual({ ...folder.config, 'transformers.js_config': { kept: 1, dtype } });
-  expect(folder.config['transformers.js_config']).toEqual({ kept: 1, dtype: 'q4' });
+  expect(folder.config['transformers.js_config']).toBe(known);
+  expect(known).toMatchObject({ dtype: 'q4', kv_cache_dtype: { fp16: 'float16' } });
   const text = new TextDecoder().decode(files.get('tokenizer_config.json'));
   const before = folder.json.get('tokenizer_config.json');
   expect(JSON.parse(text)).toEqual({ ...before, chat_template: folder.chatTemplate });
