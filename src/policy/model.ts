@@ -26,12 +26,12 @@ export interface Parameters {
 /** The calls of `linear` go to the graph that it is given, which may be a loop's body in `owner`. */
 export function parameters(owner: Graph, model: PolicyModel): Parameters {
   const shapes = parameterShapes(model);
-  const { lora } = model;
+  const { lora, dtypeOf } = model;
   const adapted = lora ? loraModules(model, lora) : undefined;
   const w = (name: string): Tensor => {
     const shape = shapes.get(name);
     if (!shape) throw new Error(`the model has no parameter ${name}`);
-    return owner.variable(name, shape);
+    return owner.variable(name, shape, dtypeOf?.(name));
   };
   const linearModule = (g: Graph, x: Tensor, module: string): Tensor => {
     const bias = `${module}.bias`;

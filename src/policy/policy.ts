@@ -6,13 +6,16 @@ import type { Device, Program, Store } from '../device/device.ts';
 import { UserError } from '../errors.ts';
 import type { SamplingAttributes } from '../ops/generation.ts';
 import type { Graph, Shape } from '../ops/graph.ts';
+import { convertTensor } from '../store/convert-tensor.ts';
 import type { ModelFolder } from '../store/hf-folder.ts';
+import { type OpenModel, openFromMemory } from '../store/open-folder.ts';
 import { parseVlmConfig } from './config.ts';
 import { type RolloutShape, rolloutGraph } from './generate.ts';
 import { imagesOf, layout, type PolicyPrompt, roundUp } from './layout.ts';
 import { initialLora, type LoraConfig, loraShapes } from './lora.ts';
 import type { PolicyModel } from './model.ts';
 import { checkWeights, parameterShapes, visionPrefix, type Weight } from './parameters.ts';
+import { heldAs, isLarge } from './precision.ts';
 import { saliencyGraph } from './vision.ts';
 
 export interface GenerateOptions extends SamplingAttributes {
@@ -29,6 +32,14 @@ export interface GenerateOptions extends SamplingAttributes {
   readonly onProgress?: (done: number, total: number) => Promise<void> | void;
   /** The prefix is padded to a multiple of this. */
   readonly padToMultipleOf?: number;
+}
+
+export interface OpenOptions {
+  /** The weights that will be trained, which are held in float32 then; default: all. */
+  readonly trains?: (name: string) => boolean;
+  /** Bytes of the weight files; may wait, so that messages come through. */
+  readonly onProgress?: (loaded: number, total: number) => Promise<void> | void;
+  readonly signal?: AbortSignal;
 }
 
 export interface Completions {
@@ -53,7 +64,7 @@ export class Policy {
     readonly imageProcessor: ImageProcessorConfig,
     readonly weights: Store,
     /** The folder that the policy came from: configuration and tokenizer files to save again. */
-    readonly folder: Pick<ModelFolder, 'config' | 'files'>,
+    readonly folder: Pick<ModelFolder, 'config' | 'files'> & Partial<Pick<OpenModel, 'tensors'>>,
     /** LoRA's tensors, where `config.lora` says that there are some. The weights are another policy's then. */
     readonly adapter: Store | null = null,
   ) {}
@@ -88,7 +99,7 @@ export class Policy {
   }
 
   /** What a folder says of itself, checked. Throws a UserError where it is no SmolVLM folder, or not whole. */
-  static inspect(folder: ModelFolder, weights?: ReadonlyMap<string, Weight>) {
+  static inspect(folder: Pick<OpenModel, 'config' | 'files' | 'json' | 'tensors'>) {
     const config = parseVlmConfig(folder.config);
     const decoder = new TextDecoder();
     const text = TextProcessor.fromFolder(
@@ -96,19 +107,57 @@ export class Policy {
     );
     const imageProcessor = folder.json.get('preprocessor_config.json');
     if (!imageProcessor) throw new UserError('the model folder has no preprocessor_config.json');
-    const checked = checkWeights(config, weights ?? folder.weights);
     return {
       config,
       text,
       imageProcessor: imageProcessor as unknown as ImageProcessorConfig,
-      weights: checked,
+      tensors: checkWeights(config, folder.tensors),
     };
   }
 
-  static create(device: Device, folder: ModelFolder, weights?: ReadonlyMap<string, Weight>): Policy {
-    const { config, text, imageProcessor, weights: checked } = Policy.inspect(folder, weights);
-    const store = device.createStore([...checked].map(([name, weight]) => ({ name, ...weight })));
-    return new Policy(device, config, text, imageProcessor, store, folder);
+  /** A folder in memory on a device, all of its weights in float32. */
+  static create(device: Device, folder: ModelFolder): Policy {
+    const { config, text, imageProcessor } = Policy.inspect(openFromMemory(folder));
+    const store = device.createStore(
+      [...checkWeights(config, folder.weights)].map(([name, weight]) => ({ name, ...weight })),
+    );
+    const model = { ...config, hasBlocks: isLarge(config) };
+    return new Policy(device, model, text, imageProcessor, store, folder);
+  }
+
+  /**
+   * A folder brought to a device tensor by tensor, each converted on the way: no more than one is in memory beside what
+   * the device holds. Rejects with a UserError, or the signal's reason; nothing is left on the device then.
+   */
+  static async open(
+    device: Device,
+    model: OpenModel,
+    { trains = () => true, onProgress, signal }: OpenOptions = {},
+  ): Promise<Policy> {
+    const { config, text, imageProcessor, tensors } = Policy.inspect(model);
+    const dtypeOf = heldAs(config, trains);
+    const store = device.createStore(
+      [...tensors].map(([name, { shape }]) => ({ name, shape, dtype: dtypeOf(name) })),
+    );
+    try {
+      const total = [...tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+      let loaded = 0;
+      // In the order of the file, so that it is read from its beginning to its end.
+      for (const [name, { dtype, bytes }] of model.tensors) {
+        const tensor = tensors.get(name);
+        if (!tensor) continue;
+        const data = await tensor.read(signal);
+        if (dtypeOf(name) === 'f16') store.write(name, convertTensor(data, dtype, 'f16', name));
+        else store.write(name, convertTensor(data, dtype, 'f32', name));
+        loaded += bytes;
+        await onProgress?.(loaded, total);
+      }
+    } catch (error) {
+      store.dispose();
+      throw error;
+    }
+    const shape = { ...config, dtypeOf, hasBlocks: isLarge(config) };
+    return new Policy(device, shape, text, imageProcessor, store, model);
   }
 
   /** Names and shapes of what training changes: the adapter, or all weights (but the vision tower's). */
