@@ -93,7 +93,8 @@ export interface Prompts {
 }
 
 export async function readPrompts(policy: Policy, dataset: Dataset, numbers: number[]): Promise<Prompts> {
-  const rows = await Promise.all(numbers.map((n) => dataset.row(n)));
+  const read = await Promise.all(numbers.map((n) => dataset.row(n)));
+  const rows = read.map((row) => ({ ...row, image: policy.prepare(row.image) }));
   return { rows, inputs: rows.map((row) => policy.prompt(row.prompt, row.image)) };
 }
 

@@ -1,5 +1,10 @@
 /** A policy on a device: a SmolVLM's weights, its text and image processors, and its compiled passes. */
-import { type ImageProcessorConfig, toPixelValues } from '../data/image-processor.ts';
+import {
+  type ImageProcessorConfig,
+  imageProcessorConfig,
+  prepareImage,
+  toPixelValues,
+} from '../data/image-processor.ts';
 import type { RasterImage } from '../data/raster.ts';
 import { TextProcessor } from '../data/tokenizer.ts';
 import type { Device, Program, Store } from '../device/device.ts';
@@ -105,14 +110,8 @@ export class Policy {
     const text = TextProcessor.fromFolder(
       Object.fromEntries([...folder.files].map(([name, bytes]) => [name, decoder.decode(bytes)])),
     );
-    const imageProcessor = folder.json.get('preprocessor_config.json');
-    if (!imageProcessor) throw new UserError('the model folder has no preprocessor_config.json');
-    return {
-      config,
-      text,
-      imageProcessor: imageProcessor as unknown as ImageProcessorConfig,
-      tensors: checkWeights(config, folder.tensors),
-    };
+    const imageProcessor = imageProcessorConfig(folder.json);
+    return { config, text, imageProcessor, tensors: checkWeights(config, folder.tensors) };
   }
 
   /** A folder in memory on a device, all of its weights in float32. */
@@ -174,6 +173,11 @@ export class Policy {
   /** A user's text and image as the policy sees them. */
   prompt(text: string, image: RasterImage): PolicyPrompt {
     return { ids: this.text.buildPrompt(text), pixelValues: this.pixels(image) };
+  }
+
+  /** The image with the pixels that the tower gets; whoever keeps images keeps these. */
+  prepare(image: RasterImage): RasterImage {
+    return prepareImage(image, this.imageProcessor);
   }
 
   pixels(image: RasterImage): Float32Array {

@@ -46,6 +46,7 @@ export const sideFiles = [
   'tokenizer_config.json',
   'special_tokens_map.json',
   'chat_template.jinja',
+  'chat_template.json',
 ];
 
 /** Throws UserError unless `name` is a bare file name, which cannot leave the folder. */
@@ -163,7 +164,8 @@ export function checkShard(
 function findChatTemplate(folder: Pick<ModelFolder, 'files' | 'json'>, where: string): string | null {
   const file = folder.files.get('chat_template.jinja');
   if (file) return decodeUtf8(file, `${where}: chat_template.jinja`);
-  const inConfig: JsonValue | undefined = folder.json.get('tokenizer_config.json')?.chat_template;
+  const older = folder.json.get('chat_template.json')?.chat_template;
+  const inConfig: JsonValue | undefined = older ?? folder.json.get('tokenizer_config.json')?.chat_template;
   return typeof inConfig === 'string' ? inConfig : null;
 }
 
