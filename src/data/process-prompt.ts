@@ -13,7 +13,7 @@ import type { TextProcessor } from './tokenizer.ts';
  * `pixelValues` is [images · 3 · S · S], in the order of the image tokens in `ids`. There is no pixel_attention_mask: each
  * image is a whole square, so that of a single prompt is all 1 (padImages makes that of a batch).
  */
-export interface ProcessedPrompt extends PolicyPrompt, ImageGrid {}
+export interface ProcessedPrompt extends Omit<PolicyPrompt, 'images'>, ImageGrid {}
 
 /** Throws UserError where the image cannot be brought to the model's size, or the vocabulary lacks a token for it. */
 export function processPrompt(

@@ -31,7 +31,8 @@ export class WebgpuProgram implements Program {
     private readonly context: GpuContext,
     private readonly graph: Graph,
     private readonly memory: ProgramMemory,
-    private readonly recorded: readonly Recorded[],
+    private readonly bind: () => readonly Recorded[],
+    private recorded: readonly Recorded[],
   ) {
     this.steps = count(recorded);
   }
@@ -51,8 +52,13 @@ export class WebgpuProgram implements Program {
     );
     try {
       await done;
-      const recorded = await bindSteps(context, plan.steps, memory);
-      return new WebgpuProgram(context, graph, memory, recorded);
+      const bind = await bindSteps(context, plan.steps, memory);
+      const { result: recorded, done: isBound } = context.guard('binding a program', () => {
+        memory.refresh();
+        return bind();
+      });
+      await isBound;
+      return new WebgpuProgram(context, graph, memory, bind, recorded);
     } catch (error) {
       memory.dispose();
       throw error;
@@ -73,10 +79,14 @@ export class WebgpuProgram implements Program {
 
   /** Milliseconds that `repeats` runs in one submit take, without inputs and outputs. */
   async time(repeats: number): Promise<number> {
+    const { context, memory } = this;
     const begin = performance.now();
-    const { done } = this.context.guard('timing', () => this.submit(repeats));
+    const { done } = context.guard('timing', () => {
+      if (memory.refresh()) this.recorded = this.bind();
+      this.submit(repeats);
+    });
     await done;
-    await this.context.survive(this.context.gpu.queue.onSubmittedWorkDone());
+    await context.survive(context.gpu.queue.onSubmittedWorkDone());
     return performance.now() - begin;
   }
 
@@ -100,6 +110,7 @@ export class WebgpuProgram implements Program {
     if (this.disposed) throw new Error('the program has been disposed of');
     const begin = performance.now();
     const { done } = context.guard('running a program', () => {
+      if (memory.refresh()) this.recorded = this.bind();
       memory.upload(this.graph, inputs);
       const start = performance.now();
       this.submit(1);
@@ -118,7 +129,7 @@ export class WebgpuProgram implements Program {
     }
   }
 
-  /** Records and submits everything, in several submits when there is much. */
+  /** Records and submits everything, in several submits when there is much. Nothing may be awaited: see workspace.ts. */
   private submit(repeats: number): void {
     const { gpu } = this.context;
     let encoder = gpu.createCommandEncoder();

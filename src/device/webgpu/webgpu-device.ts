@@ -26,7 +26,7 @@ export interface WebgpuOptions {
   readonly remember?: Remember;
   /** Stay within WebGPU's core limits, without features, even where the adapter offers more. */
   readonly coreLimits?: boolean;
-  /** Fill activation memory with NaN first: a kernel that counts on zeros then shows. For tests. */
+  /** Fill activation memory with NaN before each run: a kernel that counts on old values then shows. For tests. */
   readonly poison?: boolean;
   /** Bytes that tensors may take on this GPU, for who knows; WebGPU does not tell. Default: until the GPU is full. */
   readonly memoryLimit?: number;
