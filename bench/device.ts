@@ -151,7 +151,14 @@ class Bench {
   }
 
   async attention(): Promise<void> {
-    const device = await this.open();
+    for (const cheapBarriers of [true, false]) {
+      const device = await this.open({ cheapBarriers });
+      await this.attentionOn(device, cheapBarriers ? 'tiled' : 'plain');
+      device.dispose();
+    }
+  }
+
+  private async attentionOn(device: WebgpuDevice, kind: string): Promise<void> {
     const of = (prefixes: number, prefixLength: number, group: number, completionLength: number) => ({
       ...{ prefixes, prefixLength, group, completionLength, headDim: 64 },
     });
@@ -186,11 +193,20 @@ class Bench {
       const forward = await timeGraph(device, build(false));
       const both = await timeGraph(device, build(true));
       const flops = 4 * pairs * s.headDim;
-      this.add({ part: 'attention', name: `${name}, forward`, ms: forward, gflops: flops / forward / 1e6 });
+      this.add({
+        part: 'attention',
+        name: `${kind}, ${name}, forward`,
+        ms: forward,
+        gflops: flops / forward / 1e6,
+      });
       const ms = both - forward;
-      this.add({ part: 'attention', name: `${name}, backward`, ms, gflops: (2.5 * flops) / ms / 1e6 });
+      this.add({
+        part: 'attention',
+        name: `${kind}, ${name}, backward`,
+        ms,
+        gflops: (2.5 * flops) / ms / 1e6,
+      });
     }
-    device.dispose();
   }
 
   async head(): Promise<void> {
