@@ -128,13 +128,20 @@ class Bench {
     const precisions: Precision[] = has ? ['f32', 'packed', 'f16'] : ['f32', 'packed'];
     const variants = Object.keys(gemmVariants) as GemmVariant[];
     for (const precision of precisions)
-      for (const variant of variants) {
+      for (const variant of [...variants, 'rows'] as const) {
         const devices = new Map<number, WebgpuDevice>();
         for (const [name, m, n, k, across] of shapes) {
           if (across && precision !== 'f32') continue;
-          const plan: GemmPlan = { variant, splitTo: gemmClass({ m, n, k }) === 'deep' ? 256 : 0 };
+          // Few rows have a kernel of their own where barriers are cheap.
+          const few = variant === 'rows';
+          if (few && m > 16) continue;
+          const plan: GemmPlan = {
+            variant: few ? 'register' : variant,
+            splitTo: gemmClass({ m, n, k }) === 'deep' ? 256 : 0,
+          };
           const known = devices.get(plan.splitTo);
-          const device = known ?? (await this.open({ gemm: plan, shaderF16: precision === 'f16' }));
+          const device =
+            known ?? (await this.open({ gemm: plan, shaderF16: precision === 'f16', cheapBarriers: few }));
           devices.set(plan.splitTo, device);
           const g = new Graph();
           const dtype = precision === 'f32' ? 'f32' : 'f16';
