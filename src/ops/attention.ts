@@ -15,8 +15,9 @@ import backwardQWgsl from '../../shaders/attention_backward_q.wgsl?raw';
 import deltaWgsl from '../../shaders/attention_delta.wgsl?raw';
 import lseWgsl from '../../shaders/attention_lse.wgsl?raw';
 import receivedWgsl from '../../shaders/attention_received.wgsl?raw';
+import tiledWgsl from '../../shaders/attention_tiled.wgsl?raw';
 import type { OnnxBuilder } from '../device/cpu/onnx-builder.ts';
-import { attentionCode, forHead, tileOf } from './attention-webgpu.ts';
+import { attentionCode, forHead, tiledCode, tiledKeys, tiledQueries, tileOf } from './attention-webgpu.ts';
 import { check, f32, type Graph, type NumericArray, type Op, type Tensor } from './graph.ts';
 
 export interface AttentionShape {
@@ -158,6 +159,20 @@ const attentionOp: Op<AttentionShape> = {
     return [b.concat(parts, 0), ''];
   },
   webgpu(gpu, { inputs: [q, k, v, mask], outputs: [y, lse], attributes: s }) {
+    const keysEach = gpu.limits.cheapBarriers ? tiledKeys(s.headDim, gpu.limits.workgroupMemory) : 0;
+    if (keysEach > 0) {
+      const tiles = (tokens: number) => Math.ceil((tokens * s.heads) / s.kvHeads / tiledQueries);
+      const all = s.prefixes * (tiles(s.prefixLength) + s.group * tiles(s.completionLength));
+      return [
+        gpu.dispatch({
+          kernel: `attention_tiled_${s.headDim}_${keysEach}`,
+          code: tiledCode(tiledWgsl, s.headDim, keysEach),
+          bindings: [q, k, v, mask, y, lse],
+          params: gpuParams(s),
+          workgroups: gpu.fold(all * s.kvHeads),
+        }),
+      ];
+    }
     return [
       gpu.dispatch({
         kernel: `attention_${s.headDim}`,

@@ -15,7 +15,7 @@ const tolerance = 1e-5;
  * A device held to WebGPU's core limits that believes in at most `most` workgroups a dimension: small cases then fold
  * their workgroups into a second one, as large tensors do at the true limit of 65,535.
  */
-async function narrowDevice(most: number): Promise<WebgpuDevice> {
+async function narrowDevice(most: number, cheapBarriers = false): Promise<WebgpuDevice> {
   const adapter = await navigator.gpu.requestAdapter();
   if (!adapter) throw new Error('WebGPU finds no adapter');
   const limited = {
@@ -34,8 +34,7 @@ async function narrowDevice(most: number): Promise<WebgpuDevice> {
   return WebgpuDevice.create({
     adapter: limited as unknown as GPUAdapter,
     gemm: { variant: 'register', splitTo: 0 },
-    coreLimits: true,
-    poison: true,
+    ...{ coreLimits: true, poison: true, cheapBarriers },
   });
 }
 
@@ -52,18 +51,29 @@ afterAll(() => {
 const wide = /^(gather|scatterAdd|sums|extremes|matmul with a long|attentionReceived of 130)|Norm \[3, 131\]/;
 
 /** The loss is left out: its terms have both signs and may cancel, so its relative error has no bound. */
-function compare({ name, build, inputs }: OpCase): Promise<unknown> {
+function compare({ name, build, inputs }: OpCase, on?: WebgpuDevice): Promise<unknown> {
   const withoutLoss = (g: Graph) => {
     build(g);
     g.outputs.delete('loss');
   };
-  const device = wide.test(name) ? devices.wide : devices.narrow;
+  const device = on ?? (wide.test(name) ? devices.wide : devices.narrow);
   return compareWithReference(withoutLoss, inputs, { tolerance, device });
 }
 
 describe('ops', () => {
   test.each([...opCases, ...optimizerCases])('$name', async (c) => {
     await compare(c);
+  });
+});
+
+describe('attention through workgroup memory, as on hardware', () => {
+  let device: WebgpuDevice;
+  beforeAll(async () => {
+    device = await narrowDevice(10, true);
+  });
+  afterAll(() => device.dispose());
+  test.each(opCases.filter(({ name }) => name.startsWith('attention: ')))('$name', async (c) => {
+    await compare(c, device);
   });
 });
 

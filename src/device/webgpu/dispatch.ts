@@ -30,6 +30,8 @@ export interface GpuLowering {
     workgroupMemory: number;
     /** Kernels may use WGSL's type f16; else they unpack pairs of half floats. */
     shaderF16?: boolean;
+    /** Workgroup memory is fast and barriers cost little: a GPU, not software. */
+    cheapBarriers?: boolean;
   };
   scratch(bytes: number): Scratch;
   /**
