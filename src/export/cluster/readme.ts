@@ -83,6 +83,7 @@ function notes(facts: ReadmeFacts): string[] {
         ]
       : []),
     `That code was written for Qwen2.5-VL. For ${code(facts.modelType)} its packed attention has no case, so \`padding_free\` is off; its rollouts need a vLLM that knows this model (SmolVLM: vllm-project/vllm#16017).`,
+    'Its requirements do not say which omegaconf: 2.3 takes its configuration classes, 2.4 does not (`pip install "omegaconf<2.4"`).',
     'All GPUs of a run share an update: its completions must divide by their number, and what each has by the micro-batch.',
     'This has been checked against that code’s configuration classes, not run on its GPUs.',
   ];
