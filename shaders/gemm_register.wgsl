@@ -14,6 +14,9 @@ struct Params {
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> c: array<f32>;
 
+// B may be half floats: half-operand.ts puts other lines in the place of its declaration and of this one.
+fn load_b(at: u32) -> f32 { return b[at]; }
+
 fn store_row(row: u32, column: u32, plane: u32, sum: vec4f) {
   if (row >= p.m) { return; }
   for (var j = 0u; j < 4u; j++) {
@@ -43,7 +46,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var sum2 = vec4f();
   var sum3 = vec4f();
   for (var k = start; k < end; k++) {
-    let right = vec4f(b[b_at.x], b[b_at.y], b[b_at.z], b[b_at.w]);
+    let right = vec4f(load_b(b_at.x), load_b(b_at.y), load_b(b_at.z), load_b(b_at.w));
     sum0 += a[a_at.x] * right;
     sum1 += a[a_at.y] * right;
     sum2 += a[a_at.z] * right;

@@ -13,6 +13,9 @@ struct Params {
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> c: array<f32>;
 
+// B may be half floats: half-operand.ts puts other lines in the place of its declaration and of this one.
+fn load_b(at: u32) -> f32 { return b[at]; }
+
 // The positions of four rows of A, or columns of B.
 fn positions(first: u32, count: u32, stride: u32) -> vec4u {
   return min(vec4u(first, first + 1u, first + 2u, first + 3u), vec4u(count - 1u)) * stride;
@@ -59,8 +62,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var sum10 = mat4x4f();
   var sum11 = mat4x4f();
   for (var k = start; k < end; k++) {
-    let right0 = vec4f(b[b0.x], b[b0.y], b[b0.z], b[b0.w]);
-    let right1 = vec4f(b[b1.x], b[b1.y], b[b1.z], b[b1.w]);
+    let right0 = vec4f(load_b(b0.x), load_b(b0.y), load_b(b0.z), load_b(b0.w));
+    let right1 = vec4f(load_b(b1.x), load_b(b1.y), load_b(b1.z), load_b(b1.w));
     let left0 = vec4f(a[a0.x], a[a0.y], a[a0.z], a[a0.w]);
     let left1 = vec4f(a[a1.x], a[a1.y], a[a1.z], a[a1.w]);
     sum00 += outer(left0, right0);

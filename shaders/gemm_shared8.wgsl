@@ -18,11 +18,16 @@ struct Params {
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> c: array<f32>;
 
+// B may be half floats: half-operand.ts puts other lines in the place of its declaration and of this one.
+fn load_b(at: u32) -> f32 { return b[at]; }
+
 var<workgroup> tile_a: array<vec4f, DEPTH * PITCH>;
 var<workgroup> tile_b: array<vec4f, DEPTH * PITCH>;
 
 fn read_a(row: u32, k: u32) -> f32 { return a[p.a_start + min(row, p.m - 1u) * p.a_row + k * p.a_column]; }
-fn read_b(k: u32, column: u32) -> f32 { return b[p.b_start + k * p.b_row + min(column, p.n - 1u) * p.b_column]; }
+fn read_b(k: u32, column: u32) -> f32 {
+  return load_b(p.b_start + k * p.b_row + min(column, p.n - 1u) * p.b_column);
+}
 
 // Row i of C's tile is column i of the matrix.
 fn outer(left: vec4f, right: vec4f) -> mat4x4f {

@@ -14,7 +14,7 @@ import { type PassShape, passCounts, trainingGraph } from '../src/policy/papo-pa
 import { parameterShapes } from '../src/policy/parameters.ts';
 import { policyGraph } from '../src/policy/policy-graph.ts';
 import type { ModelFiles } from '../src/store/hf-folder.ts';
-import { tinyModel } from './model-fixture.ts';
+import { type TinyModel, tinyModel } from './model-fixture.ts';
 import { relativeError } from './parity.ts';
 
 const pad = 0;
@@ -110,12 +110,20 @@ export async function cachedEqualsUncached(device: Device, files: ModelFiles): P
   return relativeError(cached, hidden.subarray(P * L * d));
 }
 
-/** Loss and gradients with G completions on one prefix against G copies of the prefix with one completion each. */
-export async function sharedEqualsUnshared(device: Device, files: ModelFiles): Promise<number> {
-  const { config, store, prompts, greedy } = await tinyModel(device, files);
+/** Loss, then all gradients, of a PAPO pass on both views of the stored prompts, with completions made up. */
+async function papoPass(
+  device: Device,
+  { config, store, prompts, greedy }: TinyModel,
+  { isShared = true, hasBlocks = false } = {},
+): Promise<number[]> {
   const settings = parseConfig({ perception_loss_weight: 0.1, perception_kl: 'exact', beta: 0 });
   const [P, G, T] = [prompts.length, 3, 4];
   const L = roundUp(Math.max(...prompts.map((p) => p.ids.length)), 8);
+  const repeats = isShared ? 1 : G;
+  const shape: PassShape = {
+    ...{ prefixLength: L, completionLength: T, views: 2 },
+    ...(isShared ? { prompts: P, group: G } : { prompts: P * G, group: 1 }),
+  };
   const tokens = Int32Array.from(
     { length: P * G * T },
     (_, i) => (greedy[Math.floor(i / (G * T))][i % T] + Math.floor(i / T)) % config.imageTokenId,
@@ -125,41 +133,48 @@ export async function sharedEqualsUnshared(device: Device, files: ModelFiles): P
     pixelValues: p.pixelValues.map((x, i) => (i % 7 < 4 ? -1 : x)),
   }));
   const names = [...parameterShapes(config).keys()];
-  const run = async (shape: PassShape, repeats: number) => {
-    const options = { trainable: names, hasOldLogps: false, hasRefLogps: false, accumulate: false };
-    const gradients = device.createStore(
-      [...parameterShapes(config)].map(([name, s]) => ({ name: gradientName(name), shape: s })),
-    );
-    const program = await device.compile(trainingGraph(config, shape, settings, options), [store, gradients]);
-    const copies = (list: typeof prompts) => list.flatMap((p) => Array(repeats).fill(p) as typeof prompts);
-    const both = Int32Array.from([...tokens, ...tokens]);
-    const B = P * G;
-    const one = (x: number) => Float32Array.of(x);
-    const { loss } = await program.run({
-      ...layout(config, passCounts(shape), [...copies(prompts), ...copies(masked)], pad, both),
-      targets: tokens,
-      temperature: one(1),
-      completion_mask: Float32Array.from({ length: B * T }, (_, i) =>
-        i % T < 2 + (Math.floor(i / T) % 3) ? 1 : 0,
-      ),
-      advantages: Float32Array.from({ length: B }, (_, i) => Math.sin(1 + i)),
-      num_items_in_batch: one(B * 3),
-      perception_loss_weight: one(0.1),
-      der_loss_weight1: one(0.03),
-      der_loss_weight2: one(0.03),
-      annealing_discount: one(1),
-      beta: one(0),
-    });
-    const all = [loss[0]];
-    for (const name of names) all.push(...(await gradients.read(gradientName(name))));
-    program.dispose();
-    gradients.dispose();
-    return all;
-  };
-  const base = { prefixLength: L, completionLength: T, views: 2 as const };
-  const shared = await run({ ...base, prompts: P, group: G }, 1);
-  const unshared = await run({ ...base, prompts: P * G, group: 1 }, G);
-  return relativeError(shared, unshared);
+  const options = { trainable: names, hasOldLogps: false, hasRefLogps: false, accumulate: false };
+  const gradients = device.createStore(
+    [...parameterShapes(config)].map(([name, s]) => ({ name: gradientName(name), shape: s })),
+  );
+  const graph = trainingGraph({ ...config, hasBlocks }, shape, settings, options);
+  const program = await device.compile(graph, [store, gradients]);
+  const copies = (list: typeof prompts) => list.flatMap((p) => Array(repeats).fill(p) as typeof prompts);
+  const both = Int32Array.from([...tokens, ...tokens]);
+  const B = P * G;
+  const one = (x: number) => Float32Array.of(x);
+  const { loss } = await program.run({
+    ...layout(config, passCounts(shape), [...copies(prompts), ...copies(masked)], pad, both),
+    targets: tokens,
+    temperature: one(1),
+    completion_mask: Float32Array.from({ length: B * T }, (_, i) =>
+      i % T < 2 + (Math.floor(i / T) % 3) ? 1 : 0,
+    ),
+    advantages: Float32Array.from({ length: B }, (_, i) => Math.sin(1 + i)),
+    num_items_in_batch: one(B * 3),
+    perception_loss_weight: one(0.1),
+    der_loss_weight1: one(0.03),
+    der_loss_weight2: one(0.03),
+    annealing_discount: one(1),
+    beta: one(0),
+  });
+  const all = [loss[0]];
+  for (const name of names) all.push(...(await gradients.read(gradientName(name))));
+  program.dispose();
+  gradients.dispose();
+  return all;
+}
+
+/** Loss and gradients with G completions on one prefix against G copies of the prefix with one completion each. */
+export async function sharedEqualsUnshared(device: Device, files: ModelFiles): Promise<number> {
+  const model = await tinyModel(device, files);
+  return relativeError(await papoPass(device, model), await papoPass(device, model, { isShared: false }));
+}
+
+/** Loss and gradients with each layer computed again in the backward pass against those with all of it kept. */
+export async function recomputedEqualsKept(device: Device, files: ModelFiles): Promise<number> {
+  const model = await tinyModel(device, files);
+  return relativeError(await papoPass(device, model, { hasBlocks: true }), await papoPass(device, model));
 }
 
 /** χ² of sampled tokens against the softmax with the given cut, and the degrees of freedom. */

@@ -3,15 +3,16 @@ import type { Device } from '../src/device/device.ts';
 import { UserError } from '../src/errors.ts';
 import { partialGradients } from '../src/ops/backward.ts';
 import { div, mul, neg } from '../src/ops/elementwise.ts';
-import { Graph } from '../src/ops/graph.ts';
+import type { Graph, Tensor } from '../src/ops/graph.ts';
 import { head } from '../src/ops/head.ts';
 import { linear } from '../src/ops/linear.ts';
 import { sum } from '../src/ops/reduce.ts';
 import { parseVlmConfig } from '../src/policy/config.ts';
-import { layout } from '../src/policy/layout.ts';
+import { type Counts, layout } from '../src/policy/layout.ts';
+import type { PolicyModel } from '../src/policy/model.ts';
 import { checkWeights, parameterShapes } from '../src/policy/parameters.ts';
 import { policyGraph } from '../src/policy/policy-graph.ts';
-import { patchSaliency } from '../src/policy/vision.ts';
+import { saliencyGraph } from '../src/policy/vision.ts';
 import { loadModelFolder, type ModelFiles } from '../src/store/hf-folder.ts';
 import { readSafetensors, toFloat32, toInt32 } from '../src/store/safetensors.ts';
 
@@ -33,12 +34,8 @@ export function relativeError(a: ArrayLike<number>, b: ArrayLike<number>, floor 
   return Math.sqrt(difference) / Math.max(Math.sqrt(norm), floor, Number.MIN_VALUE);
 }
 
-/**
- * Errors of logits (rows with attention_mask 1), loss, every gradient, and the patch saliency where stored.
- * A gradient that is zero in exact arithmetic (key biases: a constant added to all scores of a query) is measured
- * against the gradient of the weight beside it.
- */
-export async function parityErrors(device: Device, files: ModelFiles): Promise<ParityError[]> {
+/** A folder's expected.safetensors: full sequences, and what transformers makes of them. */
+export async function readExpected(files: ModelFiles) {
   const folder = await loadModelFolder(files);
   const bytes = await files.read('expected.safetensors');
   if (!bytes) throw new UserError(`${files.where}: no expected.safetensors`);
@@ -49,7 +46,6 @@ export async function parityErrors(device: Device, files: ModelFiles): Promise<P
     return tensor;
   };
   const config = parseVlmConfig(folder.config);
-  const weights = checkWeights(config, folder.weights);
   const [B, L] = need('input_ids').shape;
   const ids = toInt32(need('input_ids'));
   const mask = toInt32(need('attention_mask'));
@@ -65,37 +61,63 @@ export async function parityErrors(device: Device, files: ModelFiles): Promise<P
   const targets = Int32Array.from({ length: B * L }, (_, r) =>
     (r + 1) % L ? Math.max(labels[r + 1], 0) : 0,
   );
-  const targetMask = Float32Array.from(
+  const target_mask = Float32Array.from(
     { length: B * L },
     (_, r) => +((r + 1) % L !== 0 && labels[r + 1] >= 0),
   );
+  const V = config.text.vocabSize;
+  return {
+    ...{ config, weights: checkWeights(config, folder.weights), expected, need, pixels, counts },
+    /** Of sequenceGraph. */
+    inputs: { ...layout(config, counts, prompts, 0), targets, target_mask },
+    /** Logits of rows with attention_mask 1; zeros for the others. */
+    visible: (logits: ArrayLike<number>) =>
+      Array.from({ length: B * L * V }, (_, i) => (mask[Math.floor(i / V)] ? logits[i] : 0)),
+  };
+}
 
-  const policy = policyGraph(config, counts);
-  const { g } = policy;
-  const names = [...parameterShapes(config).keys()];
-  g.output('logits', linear(g, policy.hidden, policy.headWeight));
-  const targetIds = g.input('targets', [B * L], 'i32');
-  const weight = g.input('target_mask', [B * L, 1]);
-  const { logps } = head(g, policy.hidden, policy.headWeight, targetIds, g.scalar(1), 1);
+/**
+ * Full sequences to logits and the mean cross-entropy of the targets. Outputs: logits, loss; the gradients of `names`
+ * are given to `take`.
+ */
+export function sequenceGraph(
+  model: PolicyModel,
+  counts: Counts,
+  names: readonly string[],
+  take: (g: Graph, name: string, gradient: Tensor) => void,
+): Graph {
+  const { g, hidden, headWeight } = policyGraph(model, counts);
+  const rows = hidden.shape[0];
+  g.output('logits', linear(g, hidden, headWeight));
+  const targets = g.input('targets', [rows], 'i32');
+  const weight = g.input('target_mask', [rows, 1]);
+  const { logps } = head(g, hidden, headWeight, targets, g.scalar(1), 1);
   const loss = div(g, sum(g, neg(g, mul(g, logps, weight))), sum(g, weight));
   g.output('loss', loss);
-  partialGradients(
-    g,
-    new Map([[loss, g.scalar(1)]]),
-    names.map((name) => policy.w(name)),
-  ).forEach((gradient, i) => {
-    if (gradient) g.output(`grad.${names[i]}`, gradient);
+  const wanted = names.map((name) => g.variables.get(name)!);
+  partialGradients(g, new Map([[loss, g.scalar(1)]]), wanted).forEach((gradient, i) => {
+    if (gradient) take(g, names[i], gradient);
   });
+  return g;
+}
+
+/**
+ * Errors of logits (rows with attention_mask 1), loss, every gradient, and the patch saliency where stored.
+ * A gradient that is zero in exact arithmetic (key biases: a constant added to all scores of a query) is measured
+ * against the gradient of the weight beside it.
+ */
+export async function parityErrors(device: Device, files: ModelFiles): Promise<ParityError[]> {
+  const { config, weights, expected, need, pixels, counts, inputs, visible } = await readExpected(files);
+  const names = [...parameterShapes(config).keys()];
+  const g = sequenceGraph(config, counts, names, (graph, name, gradient) =>
+    graph.output(`grad.${name}`, gradient),
+  );
 
   const store = device.createStore([...weights].map(([name, { shape, data }]) => ({ name, shape, data })));
   const program = await device.compile(g, [store]);
-  const inputs = layout(config, counts, prompts, 0);
-  const got = await program.run({ ...inputs, targets, target_mask: targetMask });
+  const got = await program.run(inputs);
   program.dispose();
 
-  const V = config.text.vocabSize;
-  const visible = (logits: ArrayLike<number>) =>
-    Array.from({ length: B * L * V }, (_, i) => (mask[Math.floor(i / V)] ? logits[i] : 0));
   const norm = (name: string) => Math.sqrt(toFloat32(need(`grad.${name}`)).reduce((a, x) => a + x * x, 0));
   const total = Math.sqrt(names.reduce((sum, name) => sum + norm(name) ** 2, 0));
   // What is zero in exact arithmetic is rounding noise here: measured against the weight of the same projection.
@@ -110,15 +132,8 @@ export async function parityErrors(device: Device, files: ModelFiles): Promise<P
   ];
   const saliency = expected.get('vision_attention_received');
   if (saliency) {
-    const s = new Graph();
-    const images = s.input('images', [B, pixelCount]);
-    const shapes = parameterShapes(config);
-    s.output(
-      'saliency',
-      patchSaliency(s, (name) => s.variable(name, shapes.get(name)!), config, images),
-    );
-    const saliencyProgram = await device.compile(s, [store]);
-    const { saliency: found } = await saliencyProgram.run({ images: pixels });
+    const saliencyProgram = await device.compile(saliencyGraph(config, counts.prefixes), [store]);
+    const { saliency: found } = await saliencyProgram.run({ pixel_values: pixels });
     errors.push({ name: 'vision_attention_received', error: relativeError(found, toFloat32(saliency)) });
     saliencyProgram.dispose();
   }

@@ -6,6 +6,8 @@ export interface RasterImage {
   width: number;
   height: number;
   data: Uint8Array;
+  /** Set by prepareImage (image-processor.ts): whose pixels these are, so that they are not resized again. */
+  readonly prepared?: string;
 }
 
 export type Rgb = readonly [number, number, number];

@@ -4,9 +4,20 @@ import { Template } from '@huggingface/jinja';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { UserError } from '../errors.ts';
 import { show } from '../store/json.ts';
+import { byteLevelText, hasByteLevel } from './byte-level.ts';
+import { type ImageGrid, wholeImage } from './image-processor.ts';
 import { checkTemplate, checkTokenizer, mostCharacters } from './tokenizer-check.ts';
 
 type Json = Record<string, unknown>;
+
+/** A message as chat templates take it. */
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: readonly (
+    | { readonly type: 'image' }
+    | { readonly type: 'text'; readonly text: string }
+  )[];
+}
 
 /** The parsed files of a folder; `chatTemplate` is chat_template.jinja's text (or in tokenizer_config.json). */
 export interface TextFiles {
@@ -27,6 +38,7 @@ export class TextProcessor {
   readonly #tokenizer: Tokenizer;
   readonly #template: Template;
   readonly #names: TokenNames;
+  readonly #isByteLevel: boolean;
   readonly vocabSize: number;
   readonly imageTokenId: number;
   readonly padTokenId: number;
@@ -42,6 +54,7 @@ export class TextProcessor {
       'tokenizer.json cannot be used',
       () => new Tokenizer(files.tokenizer, tokenizerConfig),
     );
+    this.#isByteLevel = hasByteLevel(files.tokenizer.decoder);
     const template = files.chatTemplate ?? tokenizerConfig.chat_template;
     if (typeof template !== 'string') {
       throw new UserError('the model folder has no chat template: expected chat_template.jinja');
@@ -108,7 +121,7 @@ export class TextProcessor {
       tokenizerConfig: need('tokenizer_config.json'),
       config: need('config.json'),
       generationConfig: parse('generation_config.json'),
-      chatTemplate: contents['chat_template.jinja'],
+      chatTemplate: contents['chat_template.jinja'] ?? templateOf(parse('chat_template.json')),
     });
   }
 
@@ -152,41 +165,104 @@ export class TextProcessor {
     );
   }
 
-  /** The text of one token, for showing it alone. */
+  /**
+   * The text of one token, for showing it alone. A byte-level one is shown by what its bytes say, and those that are no
+   * whole character as \\xF0.
+   */
   tokenText(id: number): string {
-    return this.#tokenizer.id_to_token(id) ?? `<${id}>`;
+    const token = this.#tokenizer.id_to_token(id);
+    if (token === undefined) return `<${id}>`;
+    return (this.#isByteLevel && byteLevelText(token)) || token;
+  }
+
+  /**
+   * The text that each token adds to those before it: put together they are the decoded text. A character of several
+   * tokens stands whole at its last one, and the others are ''.
+   */
+  tokenTexts(ids: readonly number[]): string[] {
+    const texts: string[] = [];
+    // Decoding begins at `from`, one token or more before what is new: some decoders join words by what precedes. Of that
+    // text, `told` characters have been given to tokens; before token `whole` all of it.
+    let from = 0;
+    let whole = 0;
+    let told = 0;
+    for (let end = 1; end <= ids.length; end++) {
+      const text = this.decode(ids.slice(from, end));
+      // What is no character yet may become one.
+      const sure = end < ids.length ? text.replace(/\uFFFD+$/, '') : text;
+      texts.push(sure.slice(told));
+      told = sure.length;
+      if (sure.length < text.length) continue;
+      from = whole;
+      whole = end;
+      told = this.decode(ids.slice(from, whole)).length;
+    }
+    return texts;
+  }
+
+  /** As the page shows the tokens of a text: by what each adds to it, or alone where a token is a word of its own. */
+  shownTokens(ids: readonly number[]): string[] {
+    if (!this.#isByteLevel) return ids.map((id) => this.tokenText(id));
+    return this.tokenTexts(ids).map((text, i) => text || this.tokenText(ids[i]));
+  }
+
+  /**
+   * The rendered chat, up to where the answer starts. Each image's place is expanded, in order, to what its grid asks. As in transformers, special tokens that stand in a message's text become special tokens.
+   */
+  renderChat(messages: readonly ChatMessage[], grids: readonly ImageGrid[]): string {
+    const { image } = this.#names;
+    const rendered = attempt('the chat template cannot be filled in', () =>
+      this.#template.render({ messages, add_generation_prompt: true }),
+    );
+    if (rendered.length > mostCharacters) {
+      throw new UserError(`the chat template gives ${rendered.length} characters; at most ${mostCharacters}`);
+    }
+    const parts = rendered.split(image);
+    if (parts.length !== grids.length + 1) {
+      const expected = grids.length === 1 ? 'once' : `${grids.length} times`;
+      throw new UserError(
+        `chat template: "${image}" stands ${parts.length - 1} times in the prompt; expected ${expected}`,
+      );
+    }
+    return parts.map((part, i) => (i === 0 ? '' : this.#imageText(grids[i - 1])) + part).join('');
   }
 
   /** The rendered chat: one user message of one image and `text`, and the start of the answer. */
-  renderPrompt(text: string): string {
+  renderPrompt(text: string, grid: ImageGrid = wholeImage): string {
     if (text.includes(this.#names.image)) {
       throw new UserError(
         `prompt: "${this.#names.image}" stands in the text; each prompt has one image, put before it`,
       );
     }
-    const rendered = attempt('the chat template cannot be filled in', () =>
-      this.#template.render({
-        messages: [{ role: 'user', content: [{ type: 'image' }, { type: 'text', text }] }],
-        add_generation_prompt: true,
-      }),
-    );
-    if (rendered.length > mostCharacters) {
-      throw new UserError(`the chat template gives ${rendered.length} characters; at most ${mostCharacters}`);
-    }
-    const { image, fake, global } = this.#names;
-    const parts = rendered.split(image);
-    if (parts.length !== 2) {
-      throw new UserError(
-        `chat template: "${image}" stands ${parts.length - 1} times in the prompt; expected once`,
-      );
-    }
-    return `${parts[0]}${fake}${global}${image.repeat(this.imageSeqLen)}${fake}${parts[1]}`;
+    return this.renderChat([{ role: 'user', content: [{ type: 'image' }, { type: 'text', text }] }], [grid]);
   }
 
-  /** Prompt ids [P]: the chat with the image's place expanded to imageSeqLen image tokens. */
-  buildPrompt(text: string): number[] {
-    return this.encode(this.renderPrompt(text));
+  /** Prompt ids [P]: the chat with the image's place expanded to imageSeqLen image tokens an image of `grid`. */
+  buildPrompt(text: string, grid?: ImageGrid): number[] {
+    return this.encode(this.renderPrompt(text, grid));
   }
+
+  /** What stands for an image (processing_smolvlm.py): its squares by row and column, then the whole of it. */
+  #imageText({ rows, columns }: ImageGrid): string {
+    const { image, fake, global } = this.#names;
+    const one = image.repeat(this.imageSeqLen);
+    const lines = Array.from({ length: rows }, (_, r) => {
+      const squares = Array.from({ length: columns }, (_, c) => {
+        const place = `<row_${r + 1}_col_${c + 1}>`;
+        // Without a token of its own the place would be spelt out, and no model has learnt that.
+        this.tokenId(place);
+        return fake + place + one;
+      });
+      return `${squares.join('')}\n`;
+    });
+    const blank = rows > 0 ? '\n' : '';
+    return `${lines.join('')}${blank}${fake}${global}${one}${fake}`;
+  }
+}
+
+/** chat_template.json of older folders. */
+function templateOf(file: Json | undefined): string | undefined {
+  return typeof file?.chat_template === 'string' ? file.chat_template : undefined;
 }
 
 /** SmolVLM has 8; a prompt holds the square of it. */

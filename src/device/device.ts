@@ -8,24 +8,32 @@ export type DeviceKind = 'webgpu' | 'cpu' | 'reference';
 export type RunInputs = Record<string, Float32Array | Int32Array>;
 export type RunOutputs = Record<string, Float32Array | Float64Array | Int32Array>;
 
+/** float32, or bits of half floats (Uint16Array). */
+export type StoredValues = Float32Array | Uint16Array;
+
 export interface StoreEntry {
   readonly name: string;
   readonly shape: Shape;
-  /** Row-major; zeros when absent. */
-  readonly data?: Float32Array;
+  /** How it is kept; default f32. f16 is for weights that nothing trains. */
+  readonly dtype?: 'f32' | 'f16';
+  /** Row-major; zeros when absent. Float32 values of an f16 tensor are rounded to nearest, ties to even. */
+  readonly data?: StoredValues;
 }
 
-/** Named float32 tensors that live on a device: weights, gradients, optimizer state. */
+/** Named tensors that live on a device: weights, gradients, optimizer state. */
 export interface Store {
   readonly names: readonly string[];
   shape(name: string): Shape;
+  dtype(name: string): 'f32' | 'f16';
+  /** Float32 whatever it is kept as. */
   read(name: string): Promise<Float32Array>;
   /**
    * The tensors as they are at this call, whatever runs or writes come after it; in the order of `names`. The arrays
    * are the caller's. Rejects with an OutOfMemoryError when there is no room for the copies.
    */
   readMany(names: readonly string[]): Promise<Map<string, Float32Array>>;
-  write(name: string, data: Float32Array): void;
+  /** Converts to what the tensor is kept as. Throws a UserError for a number that half floats cannot hold. */
+  write(name: string, data: StoredValues): void;
   dispose(): void;
 }
 

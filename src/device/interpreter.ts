@@ -5,22 +5,36 @@
 import type { Call, Graph, NumericArray, Tensor } from '../ops/graph.ts';
 import { sizeOf } from '../ops/graph.ts';
 import { isRepeat } from '../ops/repeat.ts';
-import type { Device, DeviceLostError, Program, RunInputs, RunOutputs, Store, StoreEntry } from './device.ts';
+import { float16ToFloat32 } from '../store/dtypes.ts';
+import { asFloat16, asFloat32 } from '../store/float16.ts';
+import type {
+  Device,
+  DeviceLostError,
+  Program,
+  RunInputs,
+  RunOutputs,
+  Store,
+  StoredValues,
+  StoreEntry,
+} from './device.ts';
 
 type FloatArray = typeof Float32Array | typeof Float64Array;
 
 export class ArrayStore implements Store {
+  /** Uint16Array: bits of half floats. */
   private readonly entries = new Map<
     string,
-    { shape: readonly number[]; data: Float32Array | Float64Array }
+    { shape: readonly number[]; data: Float32Array | Float64Array | Uint16Array }
   >();
 
-  constructor(entries: Iterable<StoreEntry>, Float: FloatArray = Float32Array) {
-    for (const { name, shape, data } of entries) {
+  constructor(
+    entries: Iterable<StoreEntry>,
+    private readonly Float: FloatArray = Float32Array,
+  ) {
+    for (const { name, shape, dtype, data } of entries) {
       const size = sizeOf(shape);
-      if (data && data.length !== size)
-        throw new Error(`${name}: ${data.length} values for shape [${shape}]`);
-      this.entries.set(name, { shape, data: data ? Float.from(data) : new Float(size) });
+      this.entries.set(name, { shape, data: dtype === 'f16' ? new Uint16Array(size) : new Float(size) });
+      if (data) this.write(name, data);
     }
   }
 
@@ -32,15 +46,24 @@ export class ArrayStore implements Store {
     return this.entries.has(name);
   }
 
+  /** The tensor itself where it is f32; a copy of an f16 tensor in the store's precision. */
   array(name: string): Float32Array | Float64Array {
-    const entry = this.entries.get(name);
-    if (!entry) throw new Error(`no tensor named ${name} in the store`);
-    return entry.data;
+    const { data } = this.entry(name);
+    return data instanceof Uint16Array ? this.Float.from(float16ToFloat32(data)) : data;
+  }
+
+  /** Bits of an f16 tensor, not copied; undefined where it is f32. */
+  halves(name: string): Uint16Array | undefined {
+    const { data } = this.entry(name);
+    return data instanceof Uint16Array ? data : undefined;
   }
 
   shape(name: string): readonly number[] {
-    this.array(name);
-    return this.entries.get(name)!.shape;
+    return this.entry(name).shape;
+  }
+
+  dtype(name: string): 'f32' | 'f16' {
+    return this.halves(name) ? 'f16' : 'f32';
   }
 
   async read(name: string): Promise<Float32Array> {
@@ -51,15 +74,20 @@ export class ArrayStore implements Store {
     return new Map(names.map((name) => [name, new Float32Array(this.array(name))]));
   }
 
-  write(name: string, data: Float32Array): void {
-    const array = this.array(name);
-    if (array.length !== data.length)
-      throw new Error(`${name}: ${data.length} values for [${this.shape(name)}]`);
-    array.set(data);
+  write(name: string, data: StoredValues): void {
+    const { shape, data: array } = this.entry(name);
+    if (array.length !== data.length) throw new Error(`${name}: ${data.length} values for shape [${shape}]`);
+    array.set(array instanceof Uint16Array ? asFloat16(data, name) : asFloat32(data));
   }
 
   dispose(): void {
     this.entries.clear();
+  }
+
+  private entry(name: string) {
+    const entry = this.entries.get(name);
+    if (!entry) throw new Error(`no tensor named ${name} in the store`);
+    return entry;
   }
 }
 

@@ -1,7 +1,7 @@
 /** Named blobs as a model folder; pickles are never read. */
 import { UserError } from '../errors.ts';
 import { checkFileName, type ModelFiles } from '../store/hf-folder.ts';
-import { baseName, folderOf, type NamedBlobs } from './named-blobs.ts';
+import { baseName, folderOf, type NamedBlobs, openRanged } from './named-blobs.ts';
 
 const isPickle = (name: string) => /\.(bin|pt|pth|ckpt|pkl|pickle)$/i.test(name);
 const isWeights = (name: string) => /\.(safetensors|onnx)$/i.test(name);
@@ -37,12 +37,19 @@ export function modelFiles(blobs: NamedBlobs): ModelFiles {
   const inside = blobs.names.filter((name) => name.startsWith(root));
   const pickle = inside.find((name) => isPickle(name) && baseName(name) !== 'training_args.bin');
   if (pickle && !inside.some(isWeights)) throw new UserError(pickleMessage(blobs.where, pickle));
+  const check = (name: string) => {
+    // Names are paths inside the folder, such as onnx/embed_tokens.onnx.
+    for (const part of name.split('/')) checkFileName(part, blobs.where);
+    if (isPickle(name)) throw new UserError(pickleMessage(blobs.where, name));
+  };
   return {
     where: blobs.where,
+    async open(name) {
+      check(name);
+      return openRanged(blobs, `${root}${name}`);
+    },
     async read(name) {
-      // Names are paths inside the folder, such as onnx/embed_tokens.onnx.
-      for (const part of name.split('/')) checkFileName(part, blobs.where);
-      if (isPickle(name)) throw new UserError(pickleMessage(blobs.where, name));
+      check(name);
       const blob = await blobs.open(`${root}${name}`);
       if (!blob) return null;
       try {

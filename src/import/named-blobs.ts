@@ -1,5 +1,6 @@
 /** Files by path, opened when they are wanted: a zip, a picked or dropped folder, a folder on disk. */
 import { UserError } from '../errors.ts';
+import { blobFile, type RangedFile } from '../store/tensor-source.ts';
 
 export interface NamedBlobs {
   /** What a message calls the place. */
@@ -10,6 +11,8 @@ export interface NamedBlobs {
   has?(name: string): boolean;
   /** null when there is no such file. Throws UserError when it cannot be read. */
   open(name: string): Promise<Blob | null>;
+  /** As `open`, for large files of which parts are read; default: parts of what `open` gives. */
+  openRanged?(name: string): Promise<RangedFile | null>;
 }
 
 const longestPath = 1024;
@@ -51,6 +54,13 @@ export function resolvePath(folder: string, path: string): string | null {
   return parts.join('/');
 }
 
+/** The file for reading parts of it, or null when there is none. Throws UserError when it cannot be read. */
+export async function openRanged(blobs: NamedBlobs, name: string): Promise<RangedFile | null> {
+  if (blobs.openRanged) return blobs.openRanged(name);
+  const blob = await blobs.open(name);
+  return blob && blobFile(blob, `${blobs.where}: ${name}`);
+}
+
 /** Several places as one. Throws UserError where two hold the same path. */
 export function mergeBlobs(where: string, places: readonly NamedBlobs[]): NamedBlobs {
   const owners = new Map<string, NamedBlobs>();
@@ -64,5 +74,9 @@ export function mergeBlobs(where: string, places: readonly NamedBlobs[]): NamedB
     where,
     names: [...owners.keys()],
     open: async (name) => (await owners.get(name)?.open(name)) ?? null,
+    async openRanged(name) {
+      const owner = owners.get(name);
+      return owner ? openRanged(owner, name) : null;
+    },
   };
 }

@@ -4,6 +4,8 @@
  */
 import { BlobReader, type Entry, type FileEntry, ZipReader } from '@zip.js/zip.js/lib/zip-core-native.js';
 import { UserError } from '../errors.ts';
+import { forwardFile } from '../store/forward-file.ts';
+import { blobFile, type RangedFile } from '../store/tensor-source.ts';
 import { checkPath, isClutter, type NamedBlobs } from './named-blobs.ts';
 
 export interface ZipLimits {
@@ -121,10 +123,13 @@ async function readDirectory(
   return files;
 }
 
-/** The entry's content, as a Blob, which a browser may hold on disk. No more than its claimed size is ever kept. */
-async function unpack(entry: FileEntry, where: string): Promise<Blob> {
+/** Unpacks the entry into `take`, piece by piece, and checks it at the end. */
+async function unpackInto(
+  entry: FileEntry,
+  where: string,
+  take: (piece: Uint8Array<ArrayBuffer>) => void | Promise<void>,
+): Promise<void> {
   const here = `${where}: "${entry.filename}"`;
-  const pieces: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
   const collect = new WritableStream<Uint8Array<ArrayBuffer>>({
     write(piece) {
@@ -132,7 +137,7 @@ async function unpack(entry: FileEntry, where: string): Promise<Blob> {
       if (size > entry.uncompressedSize) {
         throw new UserError(`${here} unpacks to more than the ${entry.uncompressedSize} bytes it claims.`);
       }
-      pieces.push(piece);
+      return take(piece);
     },
   });
   try {
@@ -149,7 +154,66 @@ async function unpack(entry: FileEntry, where: string): Promise<Blob> {
   if (size !== entry.uncompressedSize) {
     throw new UserError(`${here} unpacks to ${size} bytes, but claims ${entry.uncompressedSize}.`);
   }
+}
+
+/** The entry's content, as a Blob, which a browser may hold on disk. No more than its claimed size is ever kept. */
+async function unpack(entry: FileEntry, where: string): Promise<Blob> {
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  await unpackInto(entry, where, (piece) => {
+    pieces.push(piece);
+  });
   return new Blob(pieces);
+}
+
+/** The entry's content as it is unpacked, no faster than it is taken. */
+async function* unpacked(entry: FileEntry, where: string): AsyncGenerator<Uint8Array, void> {
+  const through = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = through.writable.getWriter();
+  const reader = through.readable.getReader();
+  const done = unpackInto(entry, where, async (piece) => {
+    await writer.ready;
+    await writer.write(piece);
+  }).then(() => writer.close());
+  const failed = done.then(() => new Promise<never>(() => {}));
+  failed.catch(() => {});
+  try {
+    for (;;) {
+      const next = await Promise.race([reader.read(), failed]);
+      if (next.done) break;
+      yield next.value;
+    }
+    await done;
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+}
+
+/** A stored entry's bytes where they lie in the archive, or null where the local header is not where it should be. */
+async function storedBytes(entry: FileEntry, archive: Blob): Promise<Blob | null> {
+  const head = await archive.slice(entry.offset, entry.offset + localHeaderBytes).arrayBuffer();
+  if (head.byteLength < localHeaderBytes) return null;
+  const view = new DataView(head);
+  if (view.getUint32(0, true) !== 0x04034b50) return null;
+  const begin = entry.offset + localHeaderBytes + view.getUint16(26, true) + view.getUint16(28, true);
+  const bytes = archive.slice(begin, begin + entry.uncompressedSize);
+  return bytes.size === entry.uncompressedSize ? bytes : null;
+}
+
+/**
+ * The entry for reading parts of it, never unpacked as a whole. A stored one is checked now, in one pass, and then read
+ * where it lies; a deflated one is unpacked as far as it is read, and checked when its end is.
+ */
+async function rangedEntry(entry: FileEntry, archive: Blob, where: string): Promise<RangedFile> {
+  const here = `${where}: ${entry.filename}`;
+  if (entry.uncompressedSize <= zipLimits.smallBytes) return blobFile(await unpack(entry, where), here);
+  if (entry.compressionMethod === stored) {
+    const bytes = await storedBytes(entry, archive);
+    if (bytes) {
+      await unpackInto(entry, where, () => {});
+      return blobFile(bytes, here);
+    }
+  }
+  return forwardFile(entry.uncompressedSize, () => unpacked(entry, where));
 }
 
 /**
@@ -177,6 +241,10 @@ export async function openZip(
     async open(name) {
       const entry = entries.get(name);
       return entry ? await unpack(entry, where) : null;
+    },
+    async openRanged(name) {
+      const entry = entries.get(name);
+      return entry ? await rangedEntry(entry, blob, where) : null;
     },
   };
 }

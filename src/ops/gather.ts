@@ -4,6 +4,7 @@ import gatherWgsl from '../../shaders/gather_rows.wgsl?raw';
 import placeWgsl from '../../shaders/place_rows.wgsl?raw';
 import scatterWgsl from '../../shaders/scatter_add_rows.wgsl?raw';
 import scatterLinksWgsl from '../../shaders/scatter_links.wgsl?raw';
+import { halfOperand } from '../device/webgpu/half-operand.ts';
 import { mul } from './elementwise.ts';
 import { check, f32, type Graph, type Op, type Tensor } from './graph.ts';
 import { reshape } from './reshape.ts';
@@ -28,13 +29,14 @@ export function placeRows(g: Graph, x: Tensor, images: Tensor, place: Tensor, or
 
 const gatherOp: Op = {
   name: 'gather',
+  halfInputs: [0],
   outputs([table, index]) {
     check(table.shape.length === 2, 'gather', 'the table must have rank 2', [table, index]);
     check(index.dtype === 'i32' && index.shape.length === 1, 'gather', 'the index must be i32[R]', [
       table,
       index,
     ]);
-    return [{ shape: [index.shape[0], table.shape[1]], dtype: table.dtype }];
+    return [{ shape: [index.shape[0], table.shape[1]], dtype: table.dtype === 'i32' ? 'i32' : 'f32' }];
   },
   reference([table, index], [y], { inputs: [{ shape }] }) {
     const d = shape[1];
@@ -46,8 +48,7 @@ const gatherOp: Op = {
     const [rows, d] = y.shape;
     return [
       gpu.dispatch({
-        kernel: 'gather_rows',
-        code: gatherWgsl,
+        ...halfOperand(gpu, { kernel: 'gather_rows', code: gatherWgsl }, 'table', table),
         bindings: [table, index, y],
         params: [rows, d],
         threads: rows * d,

@@ -6,7 +6,8 @@
 import type { OnnxBuilder } from '../device/cpu/onnx-builder.ts';
 import type { Dispatch, GpuLowering } from '../device/webgpu/dispatch.ts';
 
-export type DType = 'f32' | 'i32';
+/** f16: frozen weights, as variables alone. Every op computes and returns f32 (or i32). */
+export type DType = 'f32' | 'i32' | 'f16';
 export type Shape = readonly number[];
 
 export interface TensorSpec {
@@ -44,6 +45,8 @@ export interface Op<A extends object = object> {
   readonly alias?: boolean;
   /** `inPlace[o]` is the input whose storage output o overwrites: nothing may read that input afterwards. */
   readonly inPlace?: readonly number[];
+  /** The inputs that may be f16. */
+  readonly halfInputs?: readonly number[];
   /** Runs on the CPU device without ONNX, on the arrays themselves (the optimizer). */
   readonly host?: boolean;
 }
@@ -53,6 +56,12 @@ export interface Call<A extends object = object> {
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
   readonly attributes: A;
+}
+
+/** Calls `start` … `end − 1` of a graph: one layer, forward or backward. */
+export interface Block {
+  readonly start: number;
+  readonly end: number;
 }
 
 let nextId = 0;
@@ -72,8 +81,24 @@ export class Graph {
   readonly scalars = new Map<Tensor, number>();
   /** Read back after every run. */
   readonly outputs = new Map<string, Tensor>();
+  /**
+   * Layers, in order and apart from each other: what the backward walk computes again instead of keeping (backward.ts),
+   * and what the CPU device runs one at a time. None unless `hasBlocks`.
+   */
+  readonly blocks: Block[] = [];
   /** Stored into a variable at the end of every run: gradients. `add` accumulates. */
   readonly assignments: { variable: string; value: Tensor; mode: 'set' | 'add' }[] = [];
+
+  /** `hasBlocks`: what `block` brackets is kept as a block. */
+  constructor(readonly hasBlocks = false) {}
+
+  /** Runs `build`; the calls that it appends are one block. */
+  block<T>(build: () => T): T {
+    const start = this.calls.length;
+    const result = build();
+    if (this.hasBlocks && this.calls.length > start) this.blocks.push({ start, end: this.calls.length });
+    return result;
+  }
 
   tensor(shape: Shape, dtype: DType = 'f32', name?: string): Tensor {
     const id = nextId++;
@@ -87,14 +112,15 @@ export class Graph {
     return tensor;
   }
 
-  variable(name: string, shape: Shape): Tensor {
+  /** `dtype` is that of the tensor in the store. No gradient flows to an f16 variable. */
+  variable(name: string, shape: Shape, dtype: 'f32' | 'f16' = 'f32'): Tensor {
     const known = this.variables.get(name);
     if (known) {
-      if (String(known.shape) !== String(shape))
-        throw new Error(`variable ${name} is [${known.shape}], not [${shape}]`);
+      if (String(known.shape) !== String(shape) || known.dtype !== dtype)
+        throw new Error(`variable ${name} is ${known.dtype}[${known.shape}], not ${dtype}[${shape}]`);
       return known;
     }
-    const tensor = this.tensor(shape, 'f32', name);
+    const tensor = this.tensor(shape, dtype, name);
     this.variables.set(name, tensor);
     return tensor;
   }
@@ -114,14 +140,21 @@ export class Graph {
   }
 
   output(name: string, tensor: Tensor): void {
+    check(tensor.dtype !== 'f16', name, 'an output of a graph cannot be f16', [tensor]);
     this.outputs.set(name, tensor);
   }
 
   assign(variable: string, value: Tensor, mode: 'set' | 'add' = 'set'): void {
+    const target = this.variables.get(variable);
+    check(target?.dtype !== 'f16', variable, 'frozen weights in f16 cannot be assigned', [value]);
     this.assignments.push({ variable, value, mode });
   }
 
   call<A extends object>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Tensor[] {
+    inputs.forEach((t, i) => {
+      const fits = t.dtype !== 'f16' || op.halfInputs?.includes(i);
+      check(fits ?? false, op.name, `input ${i} cannot be f16`, inputs);
+    });
     const outputs = op
       .outputs(inputs, attributes)
       .map((spec, i) =>

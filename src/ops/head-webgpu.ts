@@ -97,13 +97,14 @@ export function headDispatches(
 }
 
 /**
- * Inputs: those of the head, its outputs, and their gradients. Outputs: d(hidden), d(weight). A chunk's logits are
- * computed again, turned into gradients in place, and multiplied into its rows of d(hidden) and onto d(weight).
+ * Inputs: those of the head, its outputs, and their gradients. Outputs: d(hidden), and d(weight) where it is wanted. A
+ * chunk's logits are computed again, turned into gradients in place, and multiplied into its rows of d(hidden) and onto
+ * d(weight).
  */
 export function headBackwardDispatches(
   gpu: GpuLowering,
   inputs: readonly Tensor[],
-  [dhidden, dweight]: readonly Tensor[],
+  [dhidden, dweight]: readonly (Tensor | undefined)[],
   views: number,
 ): Dispatch[] {
   const [hidden, weight, targets, temperature, ...statistics] = inputs;
@@ -137,16 +138,18 @@ export function headBackwardDispatches(
             ...{ m: count, n: d, k: vocabulary },
             a: { tensor: logits, rowStride: vocabulary, columnStride: 1, offset },
             b: { tensor: weight, rowStride: d, columnStride: 1 },
-            c: dhidden,
+            c: dhidden!,
             cOffset: rowOffset,
           }),
-          ...gpu.gemm({
-            ...{ m: vocabulary, n: d, k: count },
-            a: { tensor: logits, rowStride: 1, columnStride: vocabulary, offset },
-            b: { tensor: hidden, rowStride: d, columnStride: 1, offset: rowOffset },
-            c: dweight,
-            accumulate: first > 0 || view > 0,
-          }),
+          ...(dweight
+            ? gpu.gemm({
+                ...{ m: vocabulary, n: d, k: count },
+                a: { tensor: logits, rowStride: 1, columnStride: vocabulary, offset },
+                b: { tensor: hidden, rowStride: d, columnStride: 1, offset: rowOffset },
+                c: dweight,
+                accumulate: first > 0 || view > 0,
+              })
+            : []),
         ];
       }),
     ];

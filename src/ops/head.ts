@@ -7,8 +7,8 @@
  *   d/dz log p(y) = onehot(y) − p      d/dz H = −p (log p + H)
  *   d/dz KL(p‖q)  = p (log p − log q − KL)      d/dz' KL(p‖q) = q − p        (z the original's logits, z' the masked)
  */
-import type { OnnxBuilder } from '../device/cpu/onnx-builder.ts';
 import { check, f32, type Graph, type NumericArray, type Op, type Tensor } from './graph.ts';
+import { headBackwardNodes, headNodes } from './head-onnx.ts';
 import { headBackwardDispatches, headDispatches } from './head-webgpu.ts';
 
 export interface HeadAttributes {
@@ -66,6 +66,7 @@ function logProbabilities(
 
 const headOp: Op<HeadAttributes> = {
   name: 'head',
+  halfInputs: [1],
   outputs(inputs, { views }) {
     const [hidden, weight, targets, temperature] = inputs;
     const rows = hidden.shape[0];
@@ -111,34 +112,25 @@ const headOp: Op<HeadAttributes> = {
         dentropy ?? zeros(entropy),
         dkl ?? zeros(kl),
       ],
-      call.attributes,
+      { ...call.attributes, weightGradient: needs[1] },
     );
-    return [needs[0] ? dhidden : undefined, needs[1] ? dweight : undefined];
+    return [needs[0] ? dhidden : undefined, dweight];
   },
-  onnx(b, { inputs: [hidden, weight, targets, temperature], outputs: [logps], attributes: { views } }) {
-    const rows = hidden.shape[0];
-    const N = rows / views;
-    const logits = b.node('Gemm', [b.name(hidden), b.name(weight)], { transB: 1 });
-    const logp = b.node('LogSoftmax', [b.node('Div', [logits, b.name(temperature)])], { axis: 1 });
-    const p = b.node('Exp', [logp]);
-    b.stash(logps, 'logp', logp);
-    b.stash(logps, 'p', p);
-    const index = b.reshape(b.concat(Array(views).fill(b.name(targets)), 0), [rows, 1]);
-    const chosen = b.node('GatherElements', [logp, index], { axis: 1 });
-    const total = (name: string) => b.node('ReduceSum', [name, b.ints([1])], { keepdims: 1 });
-    const entropy = b.node('Neg', [total(b.node('Mul', [p, logp]))]);
-    if (views === 1) return [chosen, entropy, b.constant(new Float32Array(N), [N, 1])];
-    const difference = b.node('Sub', [b.slice(logp, 0, 0, N), b.slice(logp, 0, N, rows)]);
-    b.stash(logps, 'difference', difference);
-    return [chosen, entropy, total(b.node('Mul', [b.slice(p, 0, 0, N), difference]))];
-  },
+  onnx: headNodes,
   webgpu: (gpu, { inputs, outputs, attributes: { views } }) => headDispatches(gpu, inputs, outputs, views),
 };
 
-/** Inputs: those of the head, its outputs, and their gradients. Outputs: d(hidden), d(weight). */
-const headBackwardOp: Op<HeadAttributes> = {
+export interface HeadBackwardAttributes extends HeadAttributes {
+  /** A frozen weight (its gradient is as large as itself) has none. */
+  readonly weightGradient: boolean;
+}
+
+/** Inputs: those of the head, its outputs, and their gradients. Outputs: d(hidden), and d(weight) where it is wanted. */
+const headBackwardOp: Op<HeadBackwardAttributes> = {
   name: 'headBackward',
-  outputs: ([hidden, weight]) => [f32(...hidden.shape), f32(...weight.shape)],
+  halfInputs: [1],
+  outputs: ([hidden, weight], { weightGradient }) =>
+    (weightGradient ? [hidden, weight] : [hidden]).map(({ shape }) => f32(...shape)),
   reference(inputs, [dhidden, dweight], { inputs: specs, attributes: { views } }) {
     const [hidden, weight, targets, temperature, , entropy, kl, dlogps, dentropy, dkl] = inputs;
     const [rows, d] = specs[0].shape;
@@ -155,62 +147,11 @@ const headBackwardOp: Op<HeadAttributes> = {
         dz /= temperature[0];
         for (let c = 0; c < d; c++) {
           dhidden[r * d + c] += dz * weight[v * d + c];
-          dweight[v * d + c] += dz * hidden[r * d + c];
+          if (dweight) dweight[v * d + c] += dz * hidden[r * d + c];
         }
       }
   },
-  onnx(b, call) {
-    const [hidden, weight, targets, temperature, logps, entropy, kl, dlogps, dentropy, dkl] = call.inputs;
-    const { views } = call.attributes;
-    const [rows, V] = [hidden.shape[0], weight.shape[0]];
-    const N = rows / views;
-    const [logp, p] = [b.stashOf(logps, 'logp')!, b.stashOf(logps, 'p')!];
-    const index = b.concat(Array(views).fill(b.name(targets)), 0);
-    const words = b.constant(
-      Int32Array.from({ length: V }, (_, v) => v),
-      [1, V],
-    );
-    const onehot = b.cast(b.node('Equal', [b.reshape(index, [rows, 1]), words]), 'f32');
-    const terms = [
-      b.node('Mul', [b.node('Sub', [onehot, p]), b.name(dlogps)]),
-      b.node('Neg', [
-        b.node('Mul', [b.node('Mul', [p, b.node('Add', [logp, b.name(entropy)])]), b.name(dentropy)]),
-      ]),
-    ];
-    if (views === 2)
-      terms.push(
-        klTerm(b, {
-          N,
-          rows,
-          p,
-          difference: b.stashOf(logps, 'difference')!,
-          kl: b.name(kl),
-          dkl: b.name(dkl),
-        }),
-      );
-    const dz = b.node('Div', [terms.reduce((a, c) => b.node('Add', [a, c])), b.name(temperature)]);
-    return [
-      b.node('Gemm', [dz, b.name(weight)]),
-      b.node('MatMul', [b.transpose(dz, [1, 0]), b.name(hidden)]),
-    ];
-  },
+  onnx: headBackwardNodes,
   webgpu: (gpu, { inputs, outputs, attributes: { views } }) =>
     headBackwardDispatches(gpu, inputs, outputs, views),
 };
-
-function klTerm(
-  b: OnnxBuilder,
-  {
-    N,
-    rows,
-    p,
-    difference,
-    kl,
-    dkl,
-  }: Record<'p' | 'difference' | 'kl' | 'dkl', string> & { N: number; rows: number },
-): string {
-  const original = b.slice(p, 0, 0, N);
-  const masked = b.slice(p, 0, N, rows);
-  const first = b.node('Mul', [b.node('Mul', [original, b.node('Sub', [difference, kl])]), dkl]);
-  return b.concat([first, b.node('Mul', [b.node('Sub', [masked, original]), dkl])], 0);
-}

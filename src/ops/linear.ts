@@ -29,6 +29,7 @@ function dimensions([a, b]: readonly { shape: readonly number[] }[], { transA, t
 
 const matmulOp: Op<MatmulAttributes> = {
   name: 'matmul',
+  halfInputs: [1],
   outputs(inputs, attributes) {
     const [a, b, bias] = inputs;
     check(a.shape.length === 2 && b.shape.length === 2, 'matmul', 'takes matrices', inputs);

@@ -13,6 +13,7 @@ export function detach(g: Graph, x: Tensor): Tensor {
 const reshapeOp: Op<{ shape: Shape }> = {
   name: 'reshape',
   alias: true,
+  halfInputs: [0],
   outputs([x], { shape }) {
     check(sizeOf(x.shape) === sizeOf(shape), 'reshape', `cannot become [${shape}]`, [x]);
     return [{ shape, dtype: x.dtype }];

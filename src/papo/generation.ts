@@ -93,7 +93,8 @@ export interface Prompts {
 }
 
 export async function readPrompts(policy: Policy, dataset: Dataset, numbers: number[]): Promise<Prompts> {
-  const rows = await Promise.all(numbers.map((n) => dataset.row(n)));
+  const read = await Promise.all(numbers.map((n) => dataset.row(n)));
+  const rows = read.map((row) => ({ ...row, image: policy.prepare(row.image) }));
   return { rows, inputs: rows.map((row) => policy.prompt(row.prompt, row.image)) };
 }
 
@@ -245,7 +246,7 @@ function maskImages(
     const random = maskRandom(config.seed, { generation: index, index: p });
     const own = saliency?.subarray(p * patches, (p + 1) * patches);
     const { masked, pixelValues } = maskedView(policy, image, config, own, random);
-    return { masked, input: { ids: inputs[p].ids, pixelValues } };
+    return { masked, input: { ...inputs[p], pixelValues } };
   });
   return { masked: views.map((v) => v.masked), inputs: views.map((v) => v.input) };
 }

@@ -151,7 +151,7 @@ export function applyMask(image: RasterImage, mask: ImageMask, meanColour: Array
       if (mask.keep[channels === 3 ? pixel * 3 + c : pixel] === 0) data[pixel * 3 + c] = colour[c];
     }
   }
-  return { width, height, data };
+  return { ...image, data };
 }
 
 /**

@@ -7,9 +7,10 @@ import type { RasterImage } from '../data/raster.ts';
 import type { Program, RunInputs, RunOutputs, Store } from '../device/device.ts';
 import { UserError } from '../errors.ts';
 import type { Graph } from '../ops/graph.ts';
-import { layout, type PolicyPrompt } from '../policy/layout.ts';
+import { imagesOf, layout, type PolicyPrompt } from '../policy/layout.ts';
 import { Optimizer } from '../policy/optimizer.ts';
 import { type PassShape, passCounts, scoreGraph, trainingGraph } from '../policy/papo-pass.ts';
+import type { Policy } from '../policy/policy.ts';
 import type { RewardFailure } from '../rewards/guard.ts';
 import { isJsonObject, type JsonObject } from '../store/json.ts';
 import type { KeptGroup, KeptRollout } from '../store/rollout-file.ts';
@@ -66,7 +67,7 @@ export interface StepReport {
   readonly rewardsFailed: boolean;
 }
 
-/** See Trainer.snapshot: `weights/<name>`, `optimizer/m.<name>`, `optimizer/v.<name>`, `reference/<name>`, `generation/…`. */
+/** See Trainer.snapshot: `weights/<name>` or `adapter/<name>`, `optimizer/m.<name>`, `optimizer/v.<name>`, `reference/<name>`, `generation/…`. */
 export interface Snapshot {
   readonly state: JsonObject;
   readonly tensors: Map<string, CheckpointTensor>;
@@ -87,6 +88,8 @@ export class Trainer {
    * (fsdp_workers.py:675-693, dp_actor.py:193): under their objective so do we, where the policy moves in between.
    */
   private readonly scoresMasked: boolean;
+  /** The backward pass computes each layer's activations again. */
+  private readonly recomputes: boolean;
   private tokensSeen = 0;
   /** Updates whose loss or gradient was no finite number. */
   private skipped = 0;
@@ -101,9 +104,10 @@ export class Trainer {
     private readonly trainable: string[],
     private readonly reference?: Store,
   ) {
-    const { config } = options;
+    const { config, policy } = options;
     this.plan = planBatches(config);
     this.unit = gcd(this.plan.microBatchSize, config.num_generations);
+    this.recomputes = config.gradient_checkpointing ?? policy.config.hasBlocks ?? false;
     this.scoresMasked =
       config.objective === 'authors' && config.detach_masked_branch && this.plan.needsOldLogps;
   }
@@ -112,15 +116,16 @@ export class Trainer {
     const { policy, config, rewards } = options;
     checkRewards(rewards.names, config);
     const trainable = policy.trainable({ freezeVisionTower: config.freeze_vision_tower });
-    const optimizer = await Optimizer.create(policy.device, policy.weights, trainable, {
+    const optimizer = await Optimizer.create(policy.device, policy.trained, trainable, {
       beta1: config.adam_beta1,
       beta2: config.adam_beta2,
       epsilon: config.adam_epsilon,
       weightDecay: config.weight_decay,
       maxNorm: config.max_grad_norm,
     });
+    // Without its adapter a policy is its own reference.
     const reference =
-      config.beta > 0
+      config.beta > 0 && !policy.adapter
         ? policy.device.createStore([...(await policy.readWeights())].map(([name, w]) => ({ name, ...w })))
         : undefined;
     return new Trainer(options, optimizer, [...trainable.keys()], reference);
@@ -228,14 +233,25 @@ export class Trainer {
     return generation;
   }
 
-  private shape(generation: Generation, views: 1 | 2): PassShape {
+  private shape(generation: Generation, batch: number, views: 1 | 2): PassShape {
     return {
       prompts: this.plan.microBatchSize / this.unit,
       prefixLength: generation.prefixLength,
       group: this.unit,
       completionLength: this.options.config.max_completion_length,
       views,
+      images: views * imagesOf(this.promptsOf(generation, batch, generation.inputs)),
     };
+  }
+
+  /** The prompt of each unit of a micro-batch. */
+  private promptsOf(generation: Generation, batch: number, prompts: readonly PolicyPrompt[]): PolicyPrompt[] {
+    const order = generation.microBatches[batch];
+    const G = this.options.config.num_generations;
+    return Array.from(
+      { length: this.plan.microBatchSize / this.unit },
+      (_, u) => prompts[Math.floor(order[u * this.unit] / G)],
+    );
   }
 
   /** A compiled pass of this trainer, made once a key. */
@@ -255,16 +271,12 @@ export class Trainer {
     generation: Generation,
     batch: number,
     shape: PassShape,
-    views: readonly PolicyPrompt[][],
+    views: readonly (readonly PolicyPrompt[])[],
   ): RunInputs {
-    const { policy, config } = this.options;
+    const { policy } = this.options;
     const order = generation.microBatches[batch];
     const T = shape.completionLength;
-    const of = (prompts: PolicyPrompt[]) =>
-      Array.from(
-        { length: shape.prompts },
-        (_, u) => prompts[Math.floor(order[u * this.unit] / config.num_generations)],
-      );
+    const of = (prompts: readonly PolicyPrompt[]) => this.promptsOf(generation, batch, prompts);
     const ids = gatherRows(generation.completions.ids, order, T);
     const both = new Int32Array(ids.length * shape.views);
     for (let v = 0; v < shape.views; v++) both.set(ids, v * ids.length);
@@ -278,22 +290,25 @@ export class Trainer {
   /** Log-probs of the policy that generated (where it will be older than the one trained), and of the reference. */
   private async score(generation: Generation, config: ResolvedConfig): Promise<void> {
     const { policy } = this.options;
-    const shape = this.shape(generation, 1);
-    const key = `score ${JSON.stringify(shape)}`;
-    const build = () => scoreGraph(policy.config, shape);
-    const run = async (program: Program, batch: number, prompts = generation.inputs) => {
-      const out = await program.run(this.inputs(generation, batch, shape, [prompts]));
+    const base = this.reference ?? policy.weights;
+    const run = async (b: number, prompts: readonly PolicyPrompt[], stores: readonly Store[]) => {
+      const shape = this.shape(generation, b, 1);
+      const lora = stores.length > 1 ? policy.config.lora : null;
+      const program = await this.program(
+        `score ${JSON.stringify([shape, stores[0] === base])}`,
+        () => scoreGraph({ ...policy.config, lora }, shape),
+        stores,
+      );
+      const out = await program.run(this.inputs(generation, b, shape, [prompts]));
       return Float32Array.from(out.per_token_logps);
     };
     for (let b = 0; b < generation.microBatches.length; b++) {
       if (this.plan.needsOldLogps) {
-        const program = await policy.program(key, build);
-        generation.oldLogps.set(b, await run(program, b));
+        generation.oldLogps.set(b, await run(b, generation.inputs, policy.stores));
         if (this.scoresMasked && needsMasked(config))
-          generation.maskedLogps.set(b, await run(program, b, generation.maskedInputs));
+          generation.maskedLogps.set(b, await run(b, generation.maskedInputs, policy.stores));
       }
-      if (this.reference)
-        generation.refLogps.set(b, await run(await this.program(key, build, [this.reference]), b));
+      if (config.beta > 0) generation.refLogps.set(b, await run(b, generation.inputs, [base]));
     }
   }
 
@@ -306,11 +321,11 @@ export class Trainer {
   ): Promise<RunOutputs> {
     const { policy } = this.options;
     const maskedLogps = generation.maskedLogps.get(batch);
-    const shape = this.shape(generation, needsMasked(config) && !maskedLogps ? 2 : 1);
+    const shape = this.shape(generation, batch, needsMasked(config) && !maskedLogps ? 2 : 1);
     const options = {
       trainable: this.trainable,
       hasOldLogps: this.plan.needsOldLogps,
-      hasRefLogps: this.reference !== undefined,
+      hasRefLogps: config.beta > 0,
       hasMaskedLogps: needsMasked(config) && maskedLogps !== undefined,
       accumulate,
     };
@@ -320,8 +335,8 @@ export class Trainer {
     );
     const program = await this.program(
       `train ${JSON.stringify([shape, options.hasMaskedLogps, accumulate, terms])}`,
-      () => trainingGraph(policy.config, shape, config, options),
-      [policy.weights, this.optimizer.store],
+      () => trainingGraph({ ...policy.config, hasBlocks: this.recomputes }, shape, config, options),
+      [...policy.stores, this.optimizer.store],
     );
     const order = generation.microBatches[batch];
     const one = (x: number) => Float32Array.of(x);
@@ -392,7 +407,7 @@ export class Trainer {
     const { policy } = this.options;
     const tensors = new Map<string, CheckpointTensor>();
     const stores: [string, Store, readonly string[]][] = [
-      ['weights', policy.weights, policy.weights.names],
+      [weightsPrefix(policy), policy.trained, policy.trained.names],
       ['optimizer', this.optimizer.store, this.moments()],
     ];
     if (this.reference) stores.push(['reference', this.reference, this.reference.names]);
@@ -434,7 +449,7 @@ export class Trainer {
         store.write(name, data as Float32Array);
       }
     };
-    await take('weights', policy.weights, policy.weights.names);
+    await take(weightsPrefix(policy), policy.trained, policy.trained.names);
     await take('optimizer', this.optimizer.store, this.moments());
     if (this.reference) await take('reference', this.reference, this.reference.names);
     const count = (name: string) => state[name] as number;
@@ -497,6 +512,9 @@ export type LiveSettings = Pick<
   ResolvedConfig,
   'learning_rate' | 'perception_loss_weight' | 'der_loss_weight1' | 'der_loss_weight2' | 'temperature'
 >;
+
+/** A checkpoint of an adapter holds the adapter alone. */
+const weightsPrefix = (policy: Policy) => (policy.adapter ? 'adapter' : 'weights');
 
 const needsMasked = (config: ResolvedConfig) =>
   config.perception_loss_weight > 0 || config.der_loss_weight2 > 0;

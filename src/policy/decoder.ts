@@ -4,11 +4,10 @@ import { type AttentionShape, attention } from '../ops/attention.ts';
 import { add } from '../ops/elementwise.ts';
 import { cacheWrite, decodeAttention } from '../ops/generation.ts';
 import type { Graph, Tensor } from '../ops/graph.ts';
-import { linear } from '../ops/linear.ts';
 import { rmsNorm } from '../ops/norm.ts';
 import { type RopeTables, rope } from '../ops/rope.ts';
 import type { VlmConfig } from './config.ts';
-import type { Parameters } from './policy-graph.ts';
+import type { Parameters } from './model.ts';
 
 /** Keys (turned) and values of one layer. */
 export interface LayerCache {
@@ -31,19 +30,19 @@ function layers(
 ): Tensor {
   const norm = (x: Tensor, name: string) => rmsNorm(g, x, w(`${name}.weight`), t.rmsNormEpsilon);
   let x = embedded;
-  for (let i = 0; i < t.layers; i++) {
-    const layer = `model.text_model.layers.${i}`;
-    const h = norm(x, `${layer}.input_layernorm`);
-    const project = (name: string) => linear(g, h, w(`${layer}.self_attn.${name}.weight`));
-    const q = rope(g, project('q_proj'), positions, tables);
-    const k = rope(g, project('k_proj'), positions, tables);
-    const mixed = attend(i, q, k, project('v_proj'));
-    x = add(g, x, linear(g, mixed, w(`${layer}.self_attn.o_proj.weight`)));
-    const m = norm(x, `${layer}.post_attention_layernorm`);
-    const gate = linear(g, m, w(`${layer}.mlp.gate_proj.weight`));
-    const up = linear(g, m, w(`${layer}.mlp.up_proj.weight`));
-    x = add(g, x, linear(g, swiglu(g, gate, up), w(`${layer}.mlp.down_proj.weight`)));
-  }
+  for (let i = 0; i < t.layers; i++)
+    x = g.block(() => {
+      const layer = `model.text_model.layers.${i}`;
+      const h = norm(x, `${layer}.input_layernorm`);
+      const q = rope(g, w.linear(g, h, `${layer}.self_attn.q_proj`), positions, tables);
+      const k = rope(g, w.linear(g, h, `${layer}.self_attn.k_proj`), positions, tables);
+      const mixed = attend(i, q, k, w.linear(g, h, `${layer}.self_attn.v_proj`));
+      const y = add(g, x, w.linear(g, mixed, `${layer}.self_attn.o_proj`));
+      const m = norm(y, `${layer}.post_attention_layernorm`);
+      const gate = w.linear(g, m, `${layer}.mlp.gate_proj`);
+      const up = w.linear(g, m, `${layer}.mlp.up_proj`);
+      return add(g, y, w.linear(g, swiglu(g, gate, up), `${layer}.mlp.down_proj`));
+    });
   return norm(x, 'model.text_model.norm');
 }
 

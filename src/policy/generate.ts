@@ -4,8 +4,8 @@ import { all, emitToken, increment, type SamplingAttributes, sample } from '../o
 import type { Graph, Tensor } from '../ops/graph.ts';
 import { linear } from '../ops/linear.ts';
 import { repeat } from '../ops/repeat.ts';
-import type { VlmConfig } from './config.ts';
 import { decodeStep, textAttention } from './decoder.ts';
+import type { PolicyModel } from './model.ts';
 import { policyGraph } from './policy-graph.ts';
 
 export interface RolloutShape {
@@ -13,6 +13,8 @@ export interface RolloutShape {
   readonly prefixLength: number;
   readonly group: number;
   readonly maxTokens: number;
+  /** Images of all prompts together; default one each. */
+  readonly images?: number;
 }
 
 export interface EndTokens {
@@ -25,14 +27,14 @@ export interface EndTokens {
  * Output: completions i32 [P·G, T], padding behind the end token.
  */
 export function rolloutGraph(
-  config: VlmConfig,
+  config: PolicyModel,
   shape: RolloutShape,
   sampling: SamplingAttributes,
   ends: EndTokens,
 ): Graph {
-  const { prompts: P, prefixLength: L, group: G, maxTokens: T } = shape;
+  const { prompts: P, prefixLength: L, group: G, maxTokens: T, images } = shape;
   const N = P * G;
-  const prefix = { prefixes: P, prefixLength: L, group: 0, completionLength: 0, extraPositions: T };
+  const prefix = { prefixes: P, prefixLength: L, group: 0, completionLength: 0, images, extraPositions: T };
   const { g, w, tables, embedding, headWeight, hidden, caches, keyMask } = policyGraph(config, prefix);
   const uniforms = g.input('uniforms', [T, N]);
   const temperature = g.input('temperature', [1, 1]);

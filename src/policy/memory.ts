@@ -5,14 +5,15 @@
 import { type Device, type DeviceLimits, mebibytes } from '../device/device.ts';
 import { uniformChoice } from '../device/webgpu/gemm.ts';
 import { type NamedBytes, type ProgramSize, programSize } from '../device/webgpu/program-size.ts';
-import { Graph, type Shape, sizeOf } from '../ops/graph.ts';
+import { pooledBytes } from '../device/webgpu/workspace.ts';
+import { type Graph, type Shape, sizeOf } from '../ops/graph.ts';
 import { planBatches } from '../papo/batches.ts';
 import type { ResolvedConfig } from '../papo/config.ts';
 import type { VlmConfig } from './config.ts';
 import { type RolloutShape, rolloutGraph } from './generate.ts';
 import { type PassShape, scoreGraph, trainingGraph } from './papo-pass.ts';
 import { parameterShapes, visionPrefix } from './parameters.ts';
-import { patchSaliency } from './vision.ts';
+import { saliencyGraph } from './vision.ts';
 
 export interface RunShapes {
   /** Tokens that prompts are padded to; a run keeps programs for every one that occurs. */
@@ -36,8 +37,10 @@ export interface MemoryPlan {
   readonly moments: number;
   /** The reference policy's weights, where beta > 0. */
   readonly reference: number;
-  /** Activations of each compiled pass, with its inputs and constants: all passes stay compiled. */
+  /** Activations of each compiled pass, with its inputs and constants. */
   readonly programs: readonly NamedBytes[];
+  /** What they hold together: all passes stay compiled, and share what they compute in. */
+  readonly activations: number;
   readonly largestTensor: NamedBytes;
   readonly total: number;
   /** What the device offers: in all (absent where nobody knows) and for one tensor. */
@@ -101,13 +104,12 @@ export async function planRunOnDevice(
 export function refusal(plan: MemoryPlan): string | undefined {
   if (plan.fits) return undefined;
   const { largestTensor, total, limit, tensorLimit, wouldFit, sameUpdates } = plan;
-  const activations = plan.programs.reduce((sum, { bytes }) => sum + bytes, 0);
   const parts = Object.entries({
     weights: plan.weights,
     gradients: plan.gradients,
     "AdamW's moments": plan.moments,
     'reference policy': plan.reference,
-    activations,
+    activations: plan.activations,
   }).filter(([, bytes]) => bytes > 0);
   const has = limit === undefined ? '' : `; the device has ${mebibytes(limit)}`;
   const sentences = [
@@ -170,8 +172,10 @@ class RunPlanner {
       name,
       bytes: activations + fixed,
     }));
-    const total =
-      weights + 3 * gradients + reference + programBytes.reduce((sum, { bytes }) => sum + bytes, 0);
+    const activations =
+      pooledBytes(programs.map(([, { slots }]) => slots)) +
+      programs.reduce((sum, [, { fixed }]) => sum + fixed, 0);
+    const total = weights + 3 * gradients + reference + activations;
     const largestTensor = [
       ...[...this.shapes].map(([name, shape]) => ({ name, bytes: sizeOf(shape) * 4 })),
       ...programs.map(([name, { largest }]) => ({ ...largest, name: `${largest.name} of ${name}` })),
@@ -184,6 +188,7 @@ class RunPlanner {
         moments: 2 * gradients,
         reference,
         programs: programBytes,
+        activations,
         largestTensor,
         total,
       },
@@ -258,15 +263,9 @@ class RunPlanner {
 
   private saliency(images: number): ProgramSize {
     const pixels = 3 * this.config.vision.imageSize ** 2;
-    return this.size(`saliency ${images}`, 'pixel_values', images * pixels * 4, 1, () => {
-      const g = new Graph();
-      const input = g.input('pixel_values', [images, pixels]);
-      g.output(
-        'saliency',
-        patchSaliency(g, (name) => g.variable(name, this.shapes.get(name)!), this.config, input),
-      );
-      return g;
-    });
+    return this.size(`saliency ${images}`, 'pixel_values', images * pixels * 4, 1, () =>
+      saliencyGraph(this.config, images),
+    );
   }
 
   /**
@@ -275,7 +274,10 @@ class RunPlanner {
    */
   private size(key: string, name: string, bytes: number, count: number, build: () => Graph): ProgramSize {
     if (bytes > this.limits.largestTensor)
-      return { activations: count * bytes, fixed: 0, largest: { name, bytes } };
+      return {
+        ...{ slots: Array<number>(count).fill(bytes), activations: count * bytes, fixed: 0 },
+        largest: { name, bytes },
+      };
     let size = this.sizes.get(key);
     if (!size) {
       size = programSize(build(), this.lowering);

@@ -1,11 +1,11 @@
 /** PAPO's training pass, and the pass that only scores: prefixes and completions of one or two views in one plan. */
 import { partialGradients } from '../ops/backward.ts';
 import { gather } from '../ops/gather.ts';
-import type { Graph, Tensor } from '../ops/graph.ts';
+import type { Graph } from '../ops/graph.ts';
 import { reshape } from '../ops/reshape.ts';
 import { buildHead, buildObjective, type HeadOutputs, type ObjectiveSettings } from '../papo/objective.ts';
-import type { VlmConfig } from './config.ts';
 import { type Counts, predictingRows } from './layout.ts';
+import type { PolicyModel } from './model.ts';
 import { gradientName } from './optimizer.ts';
 import { policyGraph } from './policy-graph.ts';
 
@@ -17,6 +17,8 @@ export interface PassShape {
   readonly completionLength: number;
   /** 2: the original image and the masked one. */
   readonly views: 1 | 2;
+  /** Images of all prefixes of all views together; default one each. */
+  readonly images?: number;
 }
 
 export interface TrainingOptions {
@@ -30,17 +32,18 @@ export interface TrainingOptions {
 }
 
 /** The layout of a pass: the masked views are further prefixes behind the originals. */
-export function passCounts({ prompts, prefixLength, group, completionLength, views }: PassShape): Counts {
-  return { prefixes: views * prompts, prefixLength, group, completionLength };
+export function passCounts(shape: PassShape): Counts {
+  const { prompts, prefixLength, group, completionLength, views, images } = shape;
+  return { prefixes: views * prompts, prefixLength, group, completionLength, images };
 }
 
 function scores(
-  config: VlmConfig,
+  config: PolicyModel,
   shape: PassShape,
   detachMaskedBranch: boolean,
-): { g: Graph; w: (name: string) => Tensor; head: HeadOutputs } {
+): { g: Graph; head: HeadOutputs } {
   const counts = passCounts(shape);
-  const { g, w, hidden, headWeight } = policyGraph(config, counts);
+  const { g, hidden, headWeight } = policyGraph(config, counts);
   const B = shape.prompts * shape.group;
   const T = shape.completionLength;
   const rows = predictingRows(counts);
@@ -54,11 +57,11 @@ function scores(
     },
     { B, T, views: shape.views, detachMaskedBranch },
   );
-  return { g, w, head };
+  return { g, head };
 }
 
 /** Inputs: the layout's, targets i32 [B·T], temperature. Outputs: those of the head, [B, T] each. */
-export function scoreGraph(config: VlmConfig, shape: PassShape): Graph {
+export function scoreGraph(config: PolicyModel, shape: PassShape): Graph {
   const { g, head } = scores(config, shape, true);
   for (const [name, tensor] of Object.entries(head)) g.output(name, tensor);
   return g;
@@ -71,12 +74,12 @@ export function scoreGraph(config: VlmConfig, shape: PassShape): Graph {
  * Outputs: loss, metric.<name>, and the head's. Gradients of `trainable` go to `grad.<name>`.
  */
 export function trainingGraph(
-  config: VlmConfig,
+  config: PolicyModel,
   shape: PassShape,
   settings: ObjectiveSettings,
   options: TrainingOptions,
 ): Graph {
-  const { g, w, head } = scores(config, shape, settings.detach_masked_branch);
+  const { g, head } = scores(config, shape, settings.detach_masked_branch);
   const B = shape.prompts * shape.group;
   const T = shape.completionLength;
   const coefficient = (name: string) => g.input(name, [1, 1]);
@@ -100,14 +103,11 @@ export function trainingGraph(
     },
     settings,
   );
-  const parameters = options.trainable.map((name) => w(name));
+  const parameters = options.trainable.flatMap((name) => g.variables.get(name) ?? []);
   partialGradients(g, new Map([[loss, g.scalar(1)]]), parameters).forEach((gradient, i) => {
+    const { name, shape } = parameters[i];
     if (gradient)
-      g.assign(
-        gradientName(options.trainable[i]),
-        reshape(g, gradient, parameters[i].shape),
-        options.accumulate ? 'add' : 'set',
-      );
+      g.assign(gradientName(name), reshape(g, gradient, shape), options.accumulate ? 'add' : 'set');
   });
   g.output('loss', loss);
   for (const [name, tensor] of Object.entries(metrics)) g.output(`metric.${name}`, tensor);

@@ -68,8 +68,11 @@ export function parameterShapes(config: VlmConfig): Map<string, Shape> {
 }
 
 /** Checks that a folder's tensors are those of its config. A tied model's extra lm_head.weight is left out. */
-export function checkWeights(config: VlmConfig, weights: ReadonlyMap<string, Weight>): Map<string, Weight> {
-  const checked = new Map<string, Weight>();
+export function checkWeights<W extends { readonly shape: readonly number[] }>(
+  config: VlmConfig,
+  weights: ReadonlyMap<string, W>,
+): Map<string, W> {
+  const checked = new Map<string, W>();
   for (const [name, shape] of parameterShapes(config)) {
     const weight = weights.get(name);
     if (!weight) throw new UserError(`model.safetensors: no tensor ${name}; config.json asks for [${shape}]`);

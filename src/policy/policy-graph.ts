@@ -5,14 +5,12 @@
 import { gather, placeRows } from '../ops/gather.ts';
 import { Graph, type Tensor } from '../ops/graph.ts';
 import { type RopeTables, ropeTables } from '../ops/rope.ts';
-import { imageTokens, type VlmConfig } from './config.ts';
+import { imageTokens } from './config.ts';
 import { decoder, type LayerCache, textAttention } from './decoder.ts';
 import type { Counts } from './layout.ts';
-import { embeddingName, headName, parameterShapes } from './parameters.ts';
+import { type Parameters, type PolicyModel, parameters } from './model.ts';
+import { embeddingName, headName } from './parameters.ts';
 import { imageFeatures } from './vision.ts';
-
-/** The variable of a parameter by its Hugging Face name. */
-export type Parameters = (name: string) => Tensor;
 
 export interface PolicyGraph {
   readonly g: Graph;
@@ -22,7 +20,7 @@ export interface PolicyGraph {
   readonly headWeight: Tensor;
   /** [P·L + P·G·T, hidden], after the last norm. */
   readonly hidden: Tensor;
-  /** [P · image tokens, hidden]: what the connector gives. */
+  /** [images · image tokens, hidden]: what the connector gives. */
   readonly imageRows: Tensor;
   /** Turned keys and values of all rows, a layer each. */
   readonly caches: LayerCache[];
@@ -30,23 +28,19 @@ export interface PolicyGraph {
 }
 
 /**
- * Graph inputs (see layout.ts, which fills them): pixel_values [P, 3·S·S]; input_ids, place, positions i32 [R];
- * origin i32 [P · image tokens]; key_mask [P, L].
+ * Graph inputs (see layout.ts, which fills them): pixel_values [images, 3·S·S]; input_ids, place, positions i32 [R];
+ * origin i32 [images · image tokens]; key_mask [P, L].
  */
-export function policyGraph(config: VlmConfig, counts: Counts): PolicyGraph {
-  const g = new Graph();
-  const shapes = parameterShapes(config);
-  const w: Parameters = (name) => {
-    const shape = shapes.get(name);
-    if (!shape) throw new Error(`the model has no parameter ${name}`);
-    return g.variable(name, shape);
-  };
+export function policyGraph(config: PolicyModel, counts: Counts): PolicyGraph {
+  const g = new Graph(config.hasBlocks);
+  const w = parameters(g, config);
   const { prefixes: P, prefixLength: L, group: G, completionLength: T } = counts;
   const rows = P * L + P * G * T;
-  const pixels = g.input('pixel_values', [P, 3 * config.vision.imageSize ** 2]);
+  const images = counts.images ?? P;
+  const pixels = g.input('pixel_values', [images, 3 * config.vision.imageSize ** 2]);
   const ids = g.input('input_ids', [rows], 'i32');
   const place = g.input('place', [rows], 'i32');
-  const origin = g.input('origin', [P * imageTokens(config)], 'i32');
+  const origin = g.input('origin', [images * imageTokens(config)], 'i32');
   const positions = g.input('positions', [rows], 'i32');
   const keyMask = g.input('key_mask', [P, L]);
 

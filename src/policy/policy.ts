@@ -1,17 +1,27 @@
 /** A policy on a device: a SmolVLM's weights, its text and image processors, and its compiled passes. */
-import { type ImageProcessorConfig, toPixelValues } from '../data/image-processor.ts';
+import {
+  type ImageProcessorConfig,
+  imageProcessorConfig,
+  prepareImage,
+  toPixelValues,
+} from '../data/image-processor.ts';
 import type { RasterImage } from '../data/raster.ts';
 import { TextProcessor } from '../data/tokenizer.ts';
 import type { Device, Program, Store } from '../device/device.ts';
 import { UserError } from '../errors.ts';
 import type { SamplingAttributes } from '../ops/generation.ts';
-import { Graph, type Shape } from '../ops/graph.ts';
+import type { Graph, Shape } from '../ops/graph.ts';
+import { convertTensor } from '../store/convert-tensor.ts';
 import type { ModelFolder } from '../store/hf-folder.ts';
-import { parseVlmConfig, type VlmConfig } from './config.ts';
+import { type OpenModel, openFromMemory } from '../store/open-folder.ts';
+import { parseVlmConfig } from './config.ts';
 import { type RolloutShape, rolloutGraph } from './generate.ts';
-import { layout, type PolicyPrompt, roundUp } from './layout.ts';
+import { imagesOf, layout, type PolicyPrompt, roundUp } from './layout.ts';
+import { initialLora, type LoraConfig, loraShapes } from './lora.ts';
+import type { PolicyModel } from './model.ts';
 import { checkWeights, parameterShapes, visionPrefix, type Weight } from './parameters.ts';
-import { patchSaliency } from './vision.ts';
+import { heldAs, isLarge } from './precision.ts';
+import { saliencyGraph } from './vision.ts';
 
 export interface GenerateOptions extends SamplingAttributes {
   /** G, completions a prompt. */
@@ -27,6 +37,14 @@ export interface GenerateOptions extends SamplingAttributes {
   readonly onProgress?: (done: number, total: number) => Promise<void> | void;
   /** The prefix is padded to a multiple of this. */
   readonly padToMultipleOf?: number;
+}
+
+export interface OpenOptions {
+  /** The weights that will be trained, which are held in float32 then; default: all. */
+  readonly trains?: (name: string) => boolean;
+  /** Bytes of the weight files; may wait, so that messages come through. */
+  readonly onProgress?: (loaded: number, total: number) => Promise<void> | void;
+  readonly signal?: AbortSignal;
 }
 
 export interface Completions {
@@ -45,41 +63,106 @@ export class Policy {
 
   private constructor(
     readonly device: Device,
-    readonly config: VlmConfig,
+    readonly config: PolicyModel,
     readonly text: TextProcessor,
     /** preprocessor_config.json */
     readonly imageProcessor: ImageProcessorConfig,
     readonly weights: Store,
     /** The folder that the policy came from: configuration and tokenizer files to save again. */
-    readonly folder: Pick<ModelFolder, 'config' | 'files'>,
+    readonly folder: Pick<ModelFolder, 'config' | 'files'> & Partial<Pick<OpenModel, 'tensors'>>,
+    /** LoRA's tensors, where `config.lora` says that there are some. The weights are another policy's then. */
+    readonly adapter: Store | null = null,
   ) {}
 
+  /** Where the variables of its graphs are. */
+  get stores(): readonly Store[] {
+    return this.adapter ? [this.adapter, this.weights] : [this.weights];
+  }
+
+  /** What training changes lies here. */
+  get trained(): Store {
+    return this.adapter ?? this.weights;
+  }
+
+  /**
+   * This policy with an adapter beside its weights, which stay shared: it must not outlive this one. `tensors`: the
+   * adapter's, by the names of loraShapes; default: PEFT's initialisation from `seed`.
+   */
+  adapt(lora: LoraConfig, seed: number, tensors?: ReadonlyMap<string, Weight>): Policy {
+    const entries = [...loraShapes(this.config, lora)].map(([name, shape]) => {
+      const tensor = tensors?.get(name);
+      if (tensors && String(tensor?.shape) !== String(shape))
+        throw new UserError(`the adapter's ${name} is [${tensor?.shape ?? ''}]; expected [${shape}]`);
+      return { name, shape, data: tensor?.data };
+    });
+    const initial = tensors ? undefined : initialLora(this.config, lora, seed);
+    const store = this.device.createStore(
+      entries.map((entry) => ({ ...entry, data: entry.data ?? initial?.get(entry.name)?.data })),
+    );
+    const { device, text, imageProcessor, weights, folder } = this;
+    return new Policy(device, { ...this.config, lora }, text, imageProcessor, weights, folder, store);
+  }
+
   /** What a folder says of itself, checked. Throws a UserError where it is no SmolVLM folder, or not whole. */
-  static inspect(folder: ModelFolder, weights?: ReadonlyMap<string, Weight>) {
+  static inspect(folder: Pick<OpenModel, 'config' | 'files' | 'json' | 'tensors'>) {
     const config = parseVlmConfig(folder.config);
     const decoder = new TextDecoder();
     const text = TextProcessor.fromFolder(
       Object.fromEntries([...folder.files].map(([name, bytes]) => [name, decoder.decode(bytes)])),
     );
-    const imageProcessor = folder.json.get('preprocessor_config.json');
-    if (!imageProcessor) throw new UserError('the model folder has no preprocessor_config.json');
-    const checked = checkWeights(config, weights ?? folder.weights);
-    return {
-      config,
-      text,
-      imageProcessor: imageProcessor as unknown as ImageProcessorConfig,
-      weights: checked,
-    };
+    const imageProcessor = imageProcessorConfig(folder.json);
+    return { config, text, imageProcessor, tensors: checkWeights(config, folder.tensors) };
   }
 
-  static create(device: Device, folder: ModelFolder, weights?: ReadonlyMap<string, Weight>): Policy {
-    const { config, text, imageProcessor, weights: checked } = Policy.inspect(folder, weights);
-    const store = device.createStore([...checked].map(([name, weight]) => ({ name, ...weight })));
-    return new Policy(device, config, text, imageProcessor, store, folder);
+  /** A folder in memory on a device, all of its weights in float32. */
+  static create(device: Device, folder: ModelFolder): Policy {
+    const { config, text, imageProcessor } = Policy.inspect(openFromMemory(folder));
+    const store = device.createStore(
+      [...checkWeights(config, folder.weights)].map(([name, weight]) => ({ name, ...weight })),
+    );
+    const model = { ...config, hasBlocks: isLarge(config) };
+    return new Policy(device, model, text, imageProcessor, store, folder);
   }
 
-  /** Names and shapes of what training changes. */
+  /**
+   * A folder brought to a device tensor by tensor, each converted on the way: no more than one is in memory beside what
+   * the device holds. Rejects with a UserError, or the signal's reason; nothing is left on the device then.
+   */
+  static async open(
+    device: Device,
+    model: OpenModel,
+    { trains = () => true, onProgress, signal }: OpenOptions = {},
+  ): Promise<Policy> {
+    const { config, text, imageProcessor, tensors } = Policy.inspect(model);
+    const dtypeOf = heldAs(config, trains);
+    const store = device.createStore(
+      [...tensors].map(([name, { shape }]) => ({ name, shape, dtype: dtypeOf(name) })),
+    );
+    try {
+      const total = [...tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+      let loaded = 0;
+      // In the order of the file, so that it is read from its beginning to its end.
+      for (const [name, { dtype, bytes }] of model.tensors) {
+        const tensor = tensors.get(name);
+        if (!tensor) continue;
+        const data = await tensor.read(signal);
+        if (dtypeOf(name) === 'f16') store.write(name, convertTensor(data, dtype, 'f16', name));
+        else store.write(name, convertTensor(data, dtype, 'f32', name));
+        loaded += bytes;
+        await onProgress?.(loaded, total);
+      }
+    } catch (error) {
+      store.dispose();
+      throw error;
+    }
+    const shape = { ...config, dtypeOf, hasBlocks: isLarge(config) };
+    return new Policy(device, shape, text, imageProcessor, store, model);
+  }
+
+  /** Names and shapes of what training changes: the adapter, or all weights (but the vision tower's). */
   trainable({ freezeVisionTower = false } = {}): Map<string, Shape> {
+    const { lora } = this.config;
+    if (lora) return loraShapes(this.config, lora);
     return new Map(
       [...parameterShapes(this.config)].filter(
         ([name]) => !freezeVisionTower || !name.startsWith(visionPrefix),
@@ -92,12 +175,17 @@ export class Policy {
     return { ids: this.text.buildPrompt(text), pixelValues: this.pixels(image) };
   }
 
+  /** The image with the pixels that the tower gets; whoever keeps images keeps these. */
+  prepare(image: RasterImage): RasterImage {
+    return prepareImage(image, this.imageProcessor);
+  }
+
   pixels(image: RasterImage): Float32Array {
     return toPixelValues(image, this.imageProcessor);
   }
 
   /** A compiled pass, made once a key. */
-  program(key: string, build: () => Graph, stores: readonly Store[] = [this.weights]): Promise<Program> {
+  program(key: string, build: () => Graph, stores: readonly Store[] = this.stores): Promise<Program> {
     let program = this.programs.get(key);
     if (!program) {
       program = this.device.compile(build(), stores);
@@ -118,17 +206,18 @@ export class Policy {
       throw new UserError(
         `a prompt of ${longest} tokens with completions of ${T} passes the model's ${this.config.text.maxPositions} positions`,
       );
-    const shape: RolloutShape = { prompts: P, prefixLength: L, group: G, maxTokens: T };
     const sampling = { greedy, topK, topP, minP };
     const ends = { endTokens: this.text.eosTokenIds, padToken: this.text.padTokenId };
-    const program = await this.program(`rollout ${JSON.stringify([shape, sampling])}`, () =>
-      rolloutGraph(this.config, shape, sampling, ends),
-    );
     const ids = new Int32Array(prompts.length * G * T);
     for (let first = 0; first < prompts.length; first += P) {
       // The last run is filled up with its last prompt; what it writes for that is dropped.
       const run = Array.from({ length: P }, (_, p) => prompts[Math.min(first + p, prompts.length - 1)]);
-      const counts = { prefixes: P, prefixLength: L, group: 0, completionLength: 0 };
+      const images = imagesOf(run);
+      const shape: RolloutShape = { prompts: P, prefixLength: L, group: G, maxTokens: T, images };
+      const program = await this.program(`rollout ${JSON.stringify([shape, sampling])}`, () =>
+        rolloutGraph(this.config, shape, sampling, ends),
+      );
+      const counts = { prefixes: P, prefixLength: L, group: 0, completionLength: 0, images };
       const N = P * G;
       const { completions } = await program.run({
         ...layout(this.config, counts, run, ends.padToken),
@@ -164,16 +253,7 @@ export class Policy {
   async saliency(images: readonly Float32Array[]): Promise<Float32Array> {
     const count = images.length;
     const size = images[0].length;
-    const shapes = parameterShapes(this.config);
-    const program = await this.program(`saliency ${count}`, () => {
-      const g = new Graph();
-      const pixels = g.input('pixel_values', [count, size]);
-      g.output(
-        'saliency',
-        patchSaliency(g, (name) => g.variable(name, shapes.get(name)!), this.config, pixels),
-      );
-      return g;
-    });
+    const program = await this.program(`saliency ${count}`, () => saliencyGraph(this.config, count));
     const pixel_values = new Float32Array(count * size);
     images.forEach((image, i) => {
       pixel_values.set(image, i * size);
@@ -196,6 +276,6 @@ export class Policy {
         () => {},
       );
     this.programs.clear();
-    this.weights.dispose();
+    this.trained.dispose();
   }
 }

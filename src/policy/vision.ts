@@ -3,14 +3,14 @@ import { gelu } from '../ops/activation.ts';
 import { type AttentionShape, attention, attentionReceived } from '../ops/attention.ts';
 import { add, scale } from '../ops/elementwise.ts';
 import { gather } from '../ops/gather.ts';
-import type { Graph, Tensor } from '../ops/graph.ts';
+import { Graph, type Tensor } from '../ops/graph.ts';
 import { addTable, linear } from '../ops/linear.ts';
 import { layerNorm } from '../ops/norm.ts';
 import { patchify } from '../ops/patchify.ts';
 import { reshape } from '../ops/reshape.ts';
 import { patchesPerSide, type VlmConfig } from './config.ts';
+import { type Parameters, type PolicyModel, parameters } from './model.ts';
 import { visionPrefix } from './parameters.ts';
-import type { Parameters } from './policy-graph.ts';
 
 interface Tower {
   /** [B · patches, vision hidden], after the last norm. */
@@ -36,7 +36,6 @@ function visionTower(g: Graph, w: Parameters, config: VlmConfig, images: Tensor)
     causal: false,
   };
   const everyPatch = g.constant(new Float32Array(count * side * side).fill(1), [count, side * side]);
-  const bias = (x: Tensor, name: string) => linear(g, x, w(`${name}.weight`), w(`${name}.bias`));
   const norm = (x: Tensor, name: string) =>
     layerNorm(g, x, w(`${name}.weight`), w(`${name}.bias`), v.layerNormEpsilon);
 
@@ -47,17 +46,19 @@ function visionTower(g: Graph, w: Parameters, config: VlmConfig, images: Tensor)
   x = addTable(g, x, w(`${visionPrefix}embeddings.position_embedding.weight`));
 
   const seen: Tower['attention'] = [];
-  for (let i = 0; i < v.layers; i++) {
-    const layer = `${visionPrefix}encoder.layers.${i}`;
-    const h = norm(x, `${layer}.layer_norm1`);
-    const q = bias(h, `${layer}.self_attn.q_proj`);
-    const k = bias(h, `${layer}.self_attn.k_proj`);
-    const value = bias(h, `${layer}.self_attn.v_proj`);
-    seen.push({ q, k });
-    x = add(g, x, bias(attention(g, q, k, value, everyPatch, shape), `${layer}.self_attn.out_proj`));
-    const m = gelu(g, bias(norm(x, `${layer}.layer_norm2`), `${layer}.mlp.fc1`));
-    x = add(g, x, bias(m, `${layer}.mlp.fc2`));
-  }
+  for (let i = 0; i < v.layers; i++)
+    x = g.block(() => {
+      const layer = `${visionPrefix}encoder.layers.${i}`;
+      const h = norm(x, `${layer}.layer_norm1`);
+      const q = w.linear(g, h, `${layer}.self_attn.q_proj`);
+      const k = w.linear(g, h, `${layer}.self_attn.k_proj`);
+      const value = w.linear(g, h, `${layer}.self_attn.v_proj`);
+      seen.push({ q, k });
+      const mixed = attention(g, q, k, value, everyPatch, shape);
+      const y = add(g, x, w.linear(g, mixed, `${layer}.self_attn.out_proj`));
+      const m = gelu(g, w.linear(g, norm(y, `${layer}.layer_norm2`), `${layer}.mlp.fc1`));
+      return add(g, y, w.linear(g, m, `${layer}.mlp.fc2`));
+    });
   return { hidden: norm(x, `${visionPrefix}post_layernorm`), attention: seen, shape };
 }
 
@@ -68,7 +69,7 @@ export function imageFeatures(g: Graph, w: Parameters, config: VlmConfig, images
   const joined = config.scaleFactor ** 2;
   const shuffled = gather(g, hidden, g.constant(order, [order.length]));
   const tokens = reshape(g, shuffled, [hidden.shape[0] / joined, hidden.shape[1] * joined]);
-  return linear(g, tokens, w('model.connector.modality_projection.proj.weight'));
+  return w.linear(g, tokens, 'model.connector.modality_projection.proj');
 }
 
 /**
@@ -100,4 +101,12 @@ export function patchSaliency(g: Graph, w: Parameters, config: VlmConfig, images
     received.reduce((a, b) => add(g, a, b)),
     1 / upper.length,
   );
+}
+
+/** Input: pixel_values [images, 3·S·S]. Output: saliency [images, patches]. */
+export function saliencyGraph(model: PolicyModel, images: number): Graph {
+  const g = new Graph();
+  const pixels = g.input('pixel_values', [images, 3 * model.vision.imageSize ** 2]);
+  g.output('saliency', patchSaliency(g, parameters(g, model), model, pixels));
+  return g;
 }

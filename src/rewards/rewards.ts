@@ -2,6 +2,8 @@
 // or null where the function has nothing to say about one.
 import { boxedAnswer, parseCompletion } from '../data/completion.ts';
 import { UserError } from '../errors.ts';
+import { answerRewards } from './answer-rewards.ts';
+import { scored } from './columns.ts';
 
 /** `prompts`, `completions` and every column hold one entry per completion: a prompt's are repeated. */
 export interface RewardArgs {
@@ -12,28 +14,6 @@ export interface RewardArgs {
 
 export type Rewards = (number | null)[];
 export type RewardFunction = (args: RewardArgs) => Rewards | Promise<Rewards>;
-
-function column(args: RewardArgs, name: string, rewardName: string): readonly unknown[] {
-  const values = args[name];
-  if (values === undefined) {
-    throw new UserError(
-      `reward "${rewardName}": the dataset has no column "${name}"; it has ${Object.keys(args).join(', ')}`,
-    );
-  }
-  return values;
-}
-
-function scored(
-  args: RewardArgs,
-  rewardName: string,
-  score: (completion: string, answer: string) => number | null,
-): Rewards {
-  const answers = column(args, 'answer', rewardName);
-  return args.completions.map((completion, i) => {
-    const answer = answers[i];
-    return answer === null || answer === undefined ? null : score(completion, String(answer).trim());
-  });
-}
 
 /** What a completion answers: its last `\boxed{…}`, or the whole text without one. */
 function given(completion: string): string {
@@ -79,6 +59,7 @@ export const rewardFunctions: Record<string, RewardFunction> = {
   numeric,
   format,
   boxed_answer: boxed,
+  ...answerRewards,
 };
 
 /** The function of this name, with an error that lists the names there are. */

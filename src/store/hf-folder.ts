@@ -1,6 +1,7 @@
 import { UserError } from '../errors.ts';
 import { decodeUtf8, isJsonObject, type JsonObject, type JsonValue, parseJsonObject, show } from './json.ts';
 import { floatTensor, isFloat, readSafetensors, toFloat32, writeSafetensors } from './safetensors.ts';
+import type { RangedFile } from './tensor-source.ts';
 
 /** A place that holds a model's files: a web folder, a disk folder, an archive. */
 export interface ModelFiles {
@@ -8,6 +9,8 @@ export interface ModelFiles {
   readonly where: string;
   /** The file's bytes, or null when there is no such file. Throws UserError when it cannot be read. */
   read(name: string): Promise<Uint8Array | null>;
+  /** The file for reading parts of it, or null when there is no such file; where the place can do that. */
+  open?(name: string): Promise<RangedFile | null>;
 }
 
 /** A parameter: row-major float32 of `shape`. */
@@ -34,7 +37,8 @@ export interface ModelFolder {
 
 export const weightsFile = 'model.safetensors';
 export const indexFile = 'model.safetensors.index.json';
-const sideFiles = [
+/** What may lie beside config.json and the weights. */
+export const sideFiles = [
   'generation_config.json',
   'preprocessor_config.json',
   'processor_config.json',
@@ -42,6 +46,7 @@ const sideFiles = [
   'tokenizer_config.json',
   'special_tokens_map.json',
   'chat_template.jinja',
+  'chat_template.json',
 ];
 
 /** Throws UserError unless `name` is a bare file name, which cannot leave the folder. */
@@ -99,7 +104,7 @@ function addWeights(
 }
 
 /** index.json's weight_map as tensor name → file name, checked. */
-function readWeightMap(bytes: Uint8Array, where: string): Map<string, string> {
+export function readWeightMap(bytes: Uint8Array, where: string): Map<string, string> {
   const map = parseJsonObject(bytes, where).weight_map;
   if (!isJsonObject(map)) throw new UserError(`${where}: weight_map is missing or no object.`);
   const files = new Map<string, string>();
@@ -128,20 +133,30 @@ async function loadWeights(
   for (const shard of new Set(weightMap.values())) {
     const bytes = await files.read(shard);
     if (!bytes) throw new UserError(`${files.where} has no ${shard}, which ${indexFile} names.`);
-    const names = new Set(addWeights(bytes, `${files.where}: ${shard}`, folder));
-    for (const [tensor, file] of weightMap) {
-      if (file === shard && !names.has(tensor)) {
-        throw new UserError(
-          `${files.where}: ${shard} lacks tensor ${show(tensor)}, which ${indexFile} says is there.`,
-        );
-      }
+    checkShard(weightMap, shard, addWeights(bytes, `${files.where}: ${shard}`, folder), files.where);
+  }
+}
+
+/** Throws UserError unless `shard` holds `held`, the tensors that the index puts there, and no other. */
+export function checkShard(
+  weightMap: ReadonlyMap<string, string>,
+  shard: string,
+  held: readonly string[],
+  where: string,
+): void {
+  const names = new Set(held);
+  for (const [tensor, file] of weightMap) {
+    if (file === shard && !names.has(tensor)) {
+      throw new UserError(
+        `${where}: ${shard} lacks tensor ${show(tensor)}, which ${indexFile} says is there.`,
+      );
     }
-    for (const name of names) {
-      if (weightMap.get(name) !== shard) {
-        throw new UserError(
-          `${files.where}: ${shard} holds tensor ${show(name)}, which ${indexFile} does not put there.`,
-        );
-      }
+  }
+  for (const name of names) {
+    if (weightMap.get(name) !== shard) {
+      throw new UserError(
+        `${where}: ${shard} holds tensor ${show(name)}, which ${indexFile} does not put there.`,
+      );
     }
   }
 }
@@ -149,34 +164,48 @@ async function loadWeights(
 function findChatTemplate(folder: Pick<ModelFolder, 'files' | 'json'>, where: string): string | null {
   const file = folder.files.get('chat_template.jinja');
   if (file) return decodeUtf8(file, `${where}: chat_template.jinja`);
-  const inConfig: JsonValue | undefined = folder.json.get('tokenizer_config.json')?.chat_template;
+  const older = folder.json.get('chat_template.json')?.chat_template;
+  const inConfig: JsonValue | undefined = older ?? folder.json.get('tokenizer_config.json')?.chat_template;
   return typeof inConfig === 'string' ? inConfig : null;
 }
 
-/**
- * Loads a Hugging Face folder: config.json, model.safetensors (or the shards of model.safetensors.index.json) as
- * float32, and the tokenizer's and processor's files where they are. Throws UserError naming file and fault.
- */
-export async function loadModelFolder(files: ModelFiles): Promise<ModelFolder> {
+/** Everything of a folder but its weights. Throws UserError naming file and fault, or the signal's reason. */
+export async function readBesideWeights(
+  files: ModelFiles,
+  signal?: AbortSignal,
+): Promise<Omit<ModelFolder, 'weights' | 'skipped'>> {
   const configBytes = await files.read('config.json');
   if (!configBytes)
     throw new UserError(`${files.where} has no config.json: it is no Hugging Face model folder.`);
-  const folder: ModelFolder = {
-    config: parseJsonObject(configBytes, `${files.where}: config.json`),
-    weights: new Map(),
-    skipped: [],
-    json: new Map(),
+  const config = parseJsonObject(configBytes, `${files.where}: config.json`);
+  const folder: Omit<ModelFolder, 'weights' | 'skipped'> = {
+    config,
+    json: new Map([['config.json', config]]),
     chatTemplate: null,
     files: new Map([['config.json', configBytes]]),
   };
-  folder.json.set('config.json', folder.config);
   for (const name of sideFiles) {
+    signal?.throwIfAborted();
     const bytes = await files.read(name);
     if (!bytes) continue;
     folder.files.set(name, bytes);
     if (name.endsWith('.json')) folder.json.set(name, parseJsonObject(bytes, `${files.where}: ${name}`));
   }
   folder.chatTemplate = findChatTemplate(folder, files.where);
+  return folder;
+}
+
+/**
+ * Loads a Hugging Face folder: config.json, model.safetensors (or the shards of model.safetensors.index.json) as
+ * float32, and the tokenizer's and processor's files where they are. Throws UserError naming file and fault. For a
+ * model that is larger than what one wants to hold in memory there is `openModelFolder`.
+ */
+export async function loadModelFolder(files: ModelFiles): Promise<ModelFolder> {
+  const folder: ModelFolder = {
+    ...(await readBesideWeights(files)),
+    weights: new Map(),
+    skipped: [],
+  };
   await loadWeights(files, folder);
   return folder;
 }

@@ -10,6 +10,7 @@ import {
   type SaveOptions,
 } from './hf-folder.ts';
 import { StorageFullError } from './run-store.ts';
+import type { RangedFile } from './tensor-source.ts';
 
 function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
@@ -34,6 +35,44 @@ export function nodeFiles(directory: string): ModelFiles {
       const found = await stat(directory).catch(() => null);
       if (!found) throw new UserError(`There is no folder ${directory}.`);
       return null;
+    },
+    async open(name) {
+      checkFileName(name, directory);
+      return diskFile(join(directory, name));
+    },
+  };
+}
+
+/** A file on disk for reading parts of it, or null when there is none. It is open only while something is read. */
+async function diskFile(path: string): Promise<RangedFile | null> {
+  const failed = (error: unknown) => new UserError(`${path} could not be read: ${reason(error)}`);
+  const found = await stat(path).catch((error: unknown) => {
+    if (isMissing(error)) return null;
+    throw failed(error);
+  });
+  if (!found) return null;
+  if (!found.isFile()) throw new UserError(`${path} is no file.`);
+  return {
+    size: found.size,
+    async read(begin, end, signal) {
+      signal?.throwIfAborted();
+      try {
+        const file = await open(path, 'r');
+        try {
+          const bytes = new Uint8Array(end - begin);
+          let done = 0;
+          while (done < bytes.byteLength) {
+            const { bytesRead } = await file.read(bytes, done, bytes.byteLength - done, begin + done);
+            if (bytesRead === 0) break;
+            done += bytesRead;
+          }
+          return bytes.subarray(0, done);
+        } finally {
+          await file.close();
+        }
+      } catch (error) {
+        throw failed(error);
+      }
     },
   };
 }

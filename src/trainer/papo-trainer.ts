@@ -1,6 +1,7 @@
 /** TRL's PAPOTrainer: the one door to training, for the page, the command line, the tests, and your own code. */
 import type { Dataset } from '../data/dataset.ts';
 import { type Evaluation, evaluate } from '../data/evaluate.ts';
+import { withFormatPrompt } from '../data/format-prompt.ts';
 import type { Device } from '../device/device.ts';
 import { UserError } from '../errors.ts';
 import type { HubTarget, PushResult } from '../export/hub.ts';
@@ -11,10 +12,13 @@ import { planBatches, totalUpdates } from '../papo/batches.ts';
 import type { ResolvedConfig } from '../papo/config.ts';
 import { checkRewards, rewardArgs } from '../papo/generation.ts';
 import { type LiveSettings, type StepReport, Trainer } from '../papo/trainer.ts';
+import { loraOf } from '../policy/lora.ts';
+import { visionPrefix } from '../policy/parameters.ts';
 import { Policy } from '../policy/policy.ts';
 import { RewardGuard } from '../rewards/guard.ts';
 import type { ModelFolder } from '../store/hf-folder.ts';
 import type { JsonObject } from '../store/json.ts';
+import { type OpenModel, openFromMemory } from '../store/open-folder.ts';
 import type { CheckpointInfo, LogRow, RunInfo, RunStore, StoredCheckpoint } from '../store/run-store.ts';
 import {
   type CallbackDetails,
@@ -23,18 +27,23 @@ import {
   TrainerControl,
   TrainerState,
 } from './callbacks.ts';
+import { checkFormatPrompt } from './check-format-prompt.ts';
 import { checkMemory } from './check-memory.ts';
 import { findCheckpoint } from './find-checkpoint.ts';
 import { Health } from './health.ts';
 import { type DatasetLike, type RewardFuncs, toDataset, toRewards, trainingPrompts } from './inputs.ts';
 import { averages, completionRows, evaluationMetrics, rewardMeans } from './log-rows.ts';
 import { PAPOConfig } from './papo-config.ts';
+import { type PeftConfig, peftSettings } from './peft-config.ts';
 import type { Platform, SaveOptions } from './platform.ts';
 import { Recorder } from './recorder.ts';
 
 export interface PAPOTrainerOptions {
-  /** A Hugging Face folder: where it is, or already loaded. */
-  readonly model: string | ModelFolder;
+  /**
+   * A Hugging Face folder: where it is, in memory, or opened (its weights are read when the training begins). Or a policy
+   * whose weights stay as they are, for training with LoRA: it is the caller's, and must outlive the trainer.
+   */
+  readonly model: string | ModelFolder | OpenModel | Policy;
   readonly reward_funcs: RewardFuncs;
   readonly args?: PAPOConfig | Record<string, unknown>;
   readonly train_dataset: DatasetLike;
@@ -43,8 +52,8 @@ export interface PAPOTrainerOptions {
   /** The model folder brings its own tokenizer and image processor; TRL's argument is accepted as null. */
   readonly processing_class?: null;
   readonly callbacks?: readonly TrainerCallback[];
-  /** LoRA is not built yet: anything but null is refused. */
-  readonly peft_config?: null;
+  /** PEFT's LoraConfig; the same as `use_peft` and the settings `lora_…`, which it goes over. */
+  readonly peft_config?: PeftConfig | null;
   /** `auto` (default), `webgpu`, `cpu`, or a device, which stays the caller's (ours). */
   readonly device?: string | Device;
   /** Where the run is kept, instead of what output_dir names (ours). Stays open. */
@@ -65,8 +74,9 @@ export interface TrainOutput {
 
 interface Opened {
   readonly device: Device;
-  readonly folder: ModelFolder;
   readonly policy: Policy;
+  /** Whose weights an adapter is on. */
+  readonly base: Policy;
   readonly recorder?: Recorder;
 }
 
@@ -105,23 +115,30 @@ export abstract class PAPOTrainer {
   /** Throws a UserError for settings, rewards or datasets that cannot be used; the model is opened later. */
   constructor(private readonly options: PAPOTrainerOptions) {
     const { args = {}, peft_config, processing_class } = options;
-    this.args = args instanceof PAPOConfig ? args : new PAPOConfig(args);
-    if (peft_config != null)
-      throw new UserError('peft_config: LoRA is not supported yet; leave it out to train all weights.');
+    const settings = args instanceof PAPOConfig ? args : new PAPOConfig(args);
+    this.args = peft_config
+      ? new PAPOConfig({ ...settings.to_dict(), ...peftSettings(peft_config) })
+      : settings;
+    if (options.model instanceof Policy && !this.args.use_peft)
+      throw new UserError(
+        'model: a policy keeps its weights, so only adapters can be trained on it (use_peft); give its folder instead.',
+      );
     if (processing_class != null)
       throw new UserError(
         'processing_class: expected null; tokenizer and image processor come from the model folder.',
       );
     const { seed } = this.args;
     const { train_dataset, eval_dataset } = options;
-    const data = toDataset(train_dataset, 'train', seed);
+    const { format_prompt } = this.args;
+    const data = withFormatPrompt(toDataset(train_dataset, 'train', seed), format_prompt);
     this.train_dataset = trainingPrompts(data, this.args);
-    this.eval_dataset =
+    const heldOut =
       eval_dataset === undefined
         ? typeof train_dataset === 'string'
           ? toDataset(train_dataset, 'test', seed)
           : null
         : eval_dataset && toDataset(eval_dataset, 'test', seed);
+    this.eval_dataset = heldOut && withFormatPrompt(heldOut, format_prompt);
     this.rewards = new RewardGuard(toRewards(options.reward_funcs), {
       // A sandbox has the same limit, and its message says more: it goes first.
       timeLimitMs: this.args.reward_timeout * 1000 + 2000,
@@ -162,6 +179,7 @@ export abstract class PAPOTrainer {
     const from = await this.startingPoint(resume_from_checkpoint);
     this.trainer?.dispose();
     this.trainer = undefined;
+    checkFormatPrompt(policy, config);
     this.memory = await checkMemory(policy, config, this.train_dataset, this.eval_dataset);
     const trainer = await Trainer.create({
       policy,
@@ -262,7 +280,7 @@ export abstract class PAPOTrainer {
    * beside the training, and `on_save` tells when it is there.
    */
   async save_checkpoint(): Promise<void> {
-    const { folder, recorder } = await this.open();
+    const { policy, recorder } = await this.open();
     const { trainer, state } = this;
     this.control.should_save = false;
     if (!recorder)
@@ -273,11 +291,12 @@ export abstract class PAPOTrainer {
     const started = performance.now();
     const snapshot = await trainer.snapshot();
     const encoder = new TextEncoder();
+    const { folder } = policy;
     const files = new Map([...folder.files, ['config.json', encoder.encode(JSON.stringify(folder.config))]]);
     for (const [name, data] of files) snapshot.tensors.set(`files/${name}`, { shape: [data.length], data });
     if (this.args.save_only_model)
       for (const name of snapshot.tensors.keys())
-        if (!/^(weights|files)\//.test(name)) snapshot.tensors.delete(name);
+        if (!/^(weights|adapter|files)\//.test(name)) snapshot.tensors.delete(name);
     const { best_metric, best_global_step, epoch } = state;
     const saved: JsonObject = {
       version: 1,
@@ -326,8 +345,11 @@ export abstract class PAPOTrainer {
     const opened = await this.opening?.catch(() => undefined);
     this.trainer?.dispose();
     await opened?.recorder?.settled();
-    opened?.policy.dispose();
-    if (opened && typeof this.options.device !== 'object') opened.device.dispose();
+    if (opened && opened.policy !== opened.base) opened.policy.dispose();
+    if (opened && opened.base !== this.options.model) {
+      opened.base.dispose();
+      if (typeof this.options.device !== 'object') opened.device.dispose();
+    }
     if (!this.options.store) await this.store?.close();
     this.opening = this.trainer = undefined;
     this.runState = null;
@@ -398,22 +420,28 @@ export abstract class PAPOTrainer {
 
   private async openOnce(): Promise<Opened> {
     const { options, args } = this;
-    const folder =
-      typeof options.model === 'string' ? await this.platform.loadModel(options.model) : options.model;
+    const model =
+      typeof options.model === 'string' ? await this.platform.openModel(options.model) : options.model;
     const device =
-      typeof options.device === 'object'
-        ? options.device
-        : await this.platform.openDevice(options.device ?? 'auto');
+      model instanceof Policy
+        ? model.device
+        : typeof options.device === 'object'
+          ? options.device
+          : await this.platform.openDevice(options.device ?? 'auto');
     this.deviceLabel = device.label;
+    let base: Policy | undefined;
     let policy: Policy | undefined;
     try {
-      policy = Policy.create(device, folder);
+      const lora = loraOf(args);
+      base = model instanceof Policy ? model : await this.openPolicy(device, model);
+      policy = lora ? base.adapt(lora, args.seed) : base;
       this.store =
         options.store ??
         (args.output_dir === null ? undefined : await this.platform.openRun(args.output_dir));
     } catch (error) {
-      policy?.dispose();
-      if (device !== options.device) device.dispose();
+      if (policy !== base) policy?.dispose();
+      if (base !== model) base?.dispose();
+      if (device !== options.device && base !== model) device.dispose();
       throw error;
     }
     const { store } = this;
@@ -426,7 +454,13 @@ export abstract class PAPOTrainer {
         onSaved: (checkpoint) => this.tell('on_save', { checkpoint }),
       });
     await this.handler.call('on_init_end');
-    return { device, folder, policy, recorder };
+    return { device, base, policy, recorder };
+  }
+
+  private openPolicy(device: Device, model: ModelFolder | OpenModel): Promise<Policy> {
+    const { use_peft, freeze_vision_tower } = this.args;
+    const trains = (name: string) => !use_peft && !(freeze_vision_tower && name.startsWith(visionPrefix));
+    return Policy.open(device, 'weights' in model ? openFromMemory(model) : model, { trains });
   }
 
   /** The checkpoint to go on from, or null for a new run. Throws a UserError where there is none, or a run already. */

@@ -7,15 +7,15 @@ import { toNodeFolder } from '../export/to-node-folder.ts';
 import { modelFiles } from '../import/model-files.ts';
 import { openPath } from '../import/node-source.ts';
 import { openFolderRun } from '../store/folder-runs.ts';
-import { loadModelFolder } from '../store/hf-folder.ts';
 import { nodeFiles } from '../store/node-files.ts';
+import { openModelFolder } from '../store/open-folder.ts';
 import type { Platform } from './platform.ts';
 
 export const nodePlatform: Platform = {
-  async loadModel(where) {
+  async openModel(where) {
     const found = await stat(where).catch(() => null);
     // A zip is looked into; what is not there at all nodeFiles says best.
-    return loadModelFolder(found?.isFile() ? modelFiles((await openPath(where)).blobs) : nodeFiles(where));
+    return openModelFolder(found?.isFile() ? modelFiles((await openPath(where)).blobs) : nodeFiles(where));
   },
   openDevice,
   openRun: (output_dir) => openFolderRun(output_dir),

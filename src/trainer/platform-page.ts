@@ -3,8 +3,9 @@
 import { UserError } from '../errors.ts';
 import { toDirectoryHandle } from '../export/to-directory-handle.ts';
 import { sameOriginUrl } from '../import/same-origin.ts';
-import { loadModelFolder, urlFiles } from '../store/hf-folder.ts';
+import { urlFiles } from '../store/hf-folder.ts';
 import { openRuns } from '../store/idb-runs.ts';
+import { openModelFolder } from '../store/open-folder.ts';
 import { openDevice } from '../worker/open-device.ts';
 import type { DeviceChoice } from '../worker/protocol.ts';
 import type { Platform } from './platform.ts';
@@ -13,7 +14,7 @@ import type { Platform } from './platform.ts';
 export const browserRuns = openRuns();
 
 export const pagePlatform: Platform = {
-  loadModel: (where) => loadModelFolder(urlFiles(sameOriginUrl(where, globalThis.location.href))),
+  openModel: (where) => openModelFolder(urlFiles(sameOriginUrl(where, globalThis.location.href))),
   openDevice: async (choice) => (await openDevice(choice as DeviceChoice)).device,
   async openRun(output_dir) {
     const known = (await browserRuns.list()).find(({ info }) => info.name === output_dir);

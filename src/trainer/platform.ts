@@ -2,7 +2,7 @@
 import type { Device } from '../device/device.ts';
 import type { HoldFile } from '../export/hub-blob.ts';
 import type { OutFile, OutProgress } from '../export/out-file.ts';
-import type { ModelFolder } from '../store/hf-folder.ts';
+import type { OpenModel } from '../store/open-folder.ts';
 import type { RunStore } from '../store/run-store.ts';
 
 export interface SaveOptions {
@@ -12,7 +12,7 @@ export interface SaveOptions {
 
 export interface Platform {
   /** A Hugging Face folder: a path in Node, an address of the same origin in a page. */
-  loadModel(where: string): Promise<ModelFolder>;
+  openModel(where: string): Promise<OpenModel>;
   /** `auto`, `webgpu` or `cpu`. */
   openDevice(choice: string): Promise<Device>;
   /** The run that output_dir names, made where there is none. */

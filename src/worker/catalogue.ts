@@ -58,6 +58,19 @@ const rewardMeanings: Readonly<Record<string, string>> = {
   numeric: '1 where the number answered is the answer’s; nothing where the answer is no number',
   format: '1 where the completion is <think> … </think> \\boxed{…} and nothing else',
   boxed_answer: '1 where the last \\boxed{…} holds the answer',
+  number_answer:
+    '1 where the number answered is the answer’s: fractions, roots, units, percent and separators are read; nothing where the answer is no number',
+  relaxed_accuracy:
+    'ChartQA’s: 1 where a number is within 5 % of the answer, or another answer is the same text',
+  choice_letter:
+    '1 where the choice is right, by its letter or its text; nothing where the answer names no choice',
+  short_text: '1 where the text is the answer’s but for case, articles, accents and punctuation',
+  text_contains: '1 where the answer’s words stand in what follows the thought',
+  answer_match: '1 where the answer is right as a choice, a number, a short text or an expression',
+  think_format: '1 where a thought in <think> is followed by one \\boxed{…}, neither of them empty',
+  papo_math: 'The authors’ reward: 0.9 × papo_accuracy + 0.1 × papo_format',
+  papo_accuracy: 'The authors’ accuracy: 1 where the last \\boxed{…} is right by mathruler’s rules',
+  papo_format: 'The authors’ format: 1 where <think>…</think> comes first and a \\boxed{…} follows',
 };
 
 const isTexts = (value: unknown): value is string[] =>

@@ -2,8 +2,8 @@
 import { transfer } from 'comlink';
 import { worldDataset } from '../data/dataset.ts';
 import { generateExample, generateQuestion } from '../data/examples.ts';
-import { resizeImage } from '../data/image-processor.ts';
 import type { RasterImage } from '../data/raster.ts';
+import { resizeImage } from '../data/resample.ts';
 import { type TaskName, tasks } from '../data/tasks.ts';
 import { TextProcessor } from '../data/tokenizer.ts';
 import { UserError } from '../errors.ts';

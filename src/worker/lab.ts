@@ -3,7 +3,7 @@ import { transfer } from 'comlink';
 import { boxedAnswer, parseCompletion } from '../data/completion.ts';
 import { exampleRow } from '../data/dataset.ts';
 import { generateExample } from '../data/examples.ts';
-import { type ImageProcessorConfig, resizeImage, targetSize } from '../data/image-processor.ts';
+import { imageProcessorConfig, prepareImage } from '../data/image-processor.ts';
 import type { RasterImage } from '../data/raster.ts';
 import type { TaskName } from '../data/tasks.ts';
 import { TextProcessor } from '../data/tokenizer.ts';
@@ -75,10 +75,10 @@ export class Lab implements LabService {
   }
 
   async picture(file: Blob): Promise<SeenPicture> {
-    const processor = this.loaded().json.get('preprocessor_config.json');
-    const size = targetSize((processor ?? {}) as unknown as ImageProcessorConfig);
-    const { width, height, ...raw } = await decodeImage(file);
-    const seen = { width, height, image: imageView(resizeImage({ width, height, ...raw }, size, size)) };
+    const processor = imageProcessorConfig(this.loaded().json);
+    const image = await decodeImage(file);
+    const { width, height } = image;
+    const seen = { width, height, image: imageView(prepareImage(image, processor)) };
     return transfer(seen, [seen.image.data.buffer]);
   }
 
@@ -128,11 +128,7 @@ function readWords(folder: ModelFolder): Words {
   return { text, unknown: text.tokenId(model.unk_token), list: list.length > mostWords ? null : list };
 }
 
-const raster = ({ width, height, data }: ImageView): RasterImage => ({
-  width,
-  height,
-  data: overWhite(data),
-});
+const raster = ({ data, ...view }: ImageView): RasterImage => ({ ...view, data: overWhite(data) });
 
 /** As the trainer masks the first prompt's image of generation `draw`. */
 async function masking(policy: Policy, image: RasterImage, request: MaskRequest) {
@@ -170,11 +166,12 @@ export async function ask(policy: Policy, request: AskRequest): Promise<AskView>
   });
   const ids = Array.from(greedy.ids.subarray(0, greedy.lengths[0]));
   const logps = await nextTokenLogps(policy, prompts, ids, temperature);
+  const shown = policy.text.shownTokens(ids);
   const all = drawn.texts.map(completion);
   const [ofImage, ofMasked] = [all.slice(0, samples), all.slice(samples)];
   return {
     greedy: completion(greedy.texts[0]),
-    tokens: ids.map((id, t) => tokenChoices(policy.text, id, logps[0][t], logps[1]?.[t])),
+    tokens: ids.map((id, t) => tokenChoices(policy.text, id, shown[t], logps[0][t], logps[1]?.[t])),
     answerAt: answerPlace(policy, greedy),
     masked: mask ? completion(greedy.texts[1]) : null,
     answers: answerShares(
@@ -211,6 +208,7 @@ function answerPlace({ text }: Policy, { ids, lengths, texts }: Completions): nu
 function tokenChoices(
   text: TextProcessor,
   id: number,
+  shown: string,
   image: Float64Array,
   masked: Float64Array | undefined,
 ): TokenChoices {
@@ -219,13 +217,13 @@ function tokenChoices(
   const likeliest = new Set([...highest(image), ...(masked ? highest(masked) : [])]);
   const choices = [...likeliest].map(
     (v): Choice => ({
-      text: text.tokenText(v),
+      text: v === id ? shown : text.tokenText(v),
       image: Math.exp(image[v]),
       masked: masked ? Math.exp(masked[v]) : null,
     }),
   );
   choices.sort((a, b) => b.image - a.image);
-  return { text: text.tokenText(id), kl, tint: kl === null ? 0 : 1 - Math.exp(-Math.max(0, kl)), choices };
+  return { text: shown, kl, tint: kl === null ? 0 : 1 - Math.exp(-Math.max(0, kl)), choices };
 }
 
 function highest(logps: Float64Array): number[] {

@@ -209,6 +209,8 @@ export interface ImageView {
   readonly width: number;
   readonly height: number;
   readonly data: Uint8ClampedArray<ArrayBuffer>;
+  /** As RasterImage has it: a picture that is asked about again is not resized a second time. */
+  readonly prepared?: string;
 }
 
 export interface TokenView {

@@ -12,6 +12,7 @@ import { checkRewardCode, sandboxedReward } from '../rewards/sandbox/client.ts';
 import { loadModelFolder, type ModelFiles, type ModelFolder, urlFiles } from '../store/hf-folder.ts';
 import type { IdbRun } from '../store/idb-run.ts';
 import type { JsonObject } from '../store/json.ts';
+import { openFromMemory } from '../store/open-folder.ts';
 import type { CheckpointInfo, RunInfo } from '../store/run-store.ts';
 import type { PAPOTrainer } from '../trainer/page-trainer.ts';
 import { PAPOConfig } from '../trainer/papo-config.ts';
@@ -382,7 +383,7 @@ export class Service implements TrainingService {
     // By now the runtime is on its way; what trains is here before anybody can ask for it.
     void this.training();
     const { Policy } = await import('../policy/policy.ts');
-    Policy.inspect(folder);
+    Policy.inspect(openFromMemory(folder));
     this.folder = folder;
     this.model = model;
     const parameters = [...folder.weights.values()].reduce((sum, w) => sum + w.data.length, 0);

@@ -7,7 +7,7 @@ import type { KeptGroup } from '../store/rollout-file.ts';
 import type { CompletionView, GroupView, HeldOut, HistoryRow, ImageView, TokenView } from './protocol.ts';
 
 /** RGB → a copy in RGBA. */
-export function imageView({ width, height, data }: RasterImage): ImageView {
+export function imageView({ width, height, data, prepared }: RasterImage): ImageView {
   const rgba = new Uint8ClampedArray(width * height * 4);
   // A step has dozens of images: pixel by pixel without a view for each.
   for (let i = 0, from = 0, to = 0; i < width * height; i++) {
@@ -16,7 +16,7 @@ export function imageView({ width, height, data }: RasterImage): ImageView {
     rgba[to++] = data[from++];
     rgba[to++] = 255;
   }
-  return { width, height, data: rgba };
+  return { width, height, data: rgba, ...(prepared !== undefined && { prepared }) };
 }
 
 export function rowView(row: Row): GroupView {
@@ -59,11 +59,12 @@ function completionView(group: ShownGroup, k: number, text: TextProcessor): Comp
   const diagnosis = group.row.diagnose?.(group.completions[k]);
   const [logps, masked] = [group.logps[k], group.masked_logps[k]];
   const [kl, entropy, ratio] = [group.perception_kl[k], group.entropy[k], group.ratio[k]];
+  const texts = text.shownTokens(group.tokens[k]);
   return {
     text: group.completions[k],
-    tokens: group.tokens[k].map(
-      (id, t): TokenView => ({
-        text: text.tokenText(id),
+    tokens: texts.map(
+      (shown, t): TokenView => ({
+        text: shown,
         kl: kl[t] ?? null,
         probability: logps[t] === undefined ? null : Math.exp(logps[t]),
         maskedProbability: masked[t] === undefined ? null : Math.exp(masked[t]),

@@ -1,10 +1,13 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import type { DeviceKind } from '../../src/device/device.ts';
+import type { DeviceKind, Program } from '../../src/device/device.ts';
+import { type ProgramSize, programSize } from '../../src/device/webgpu/program-size.ts';
 import { WebgpuDevice } from '../../src/device/webgpu/webgpu-device.ts';
+import { pooledBytes } from '../../src/device/webgpu/workspace.ts';
 import { UserError } from '../../src/errors.ts';
 import { adamw, sumSquares } from '../../src/ops/adamw.ts';
 import { add, exp, maximum, mul, neg, scale, sub } from '../../src/ops/elementwise.ts';
 import { Graph, type Tensor } from '../../src/ops/graph.ts';
+import { matmul } from '../../src/ops/linear.ts';
 import { sum } from '../../src/ops/reduce.ts';
 import { repeat } from '../../src/ops/repeat.ts';
 import { reshape } from '../../src/ops/reshape.ts';
@@ -48,6 +51,80 @@ describe('memory', () => {
     const program = await device.compile(g, []);
     const { y } = await program.run({ x: noise(4) });
     expect([...y]).toEqual([NaN, NaN, NaN, NaN]);
+  });
+});
+
+describe('the workspace', () => {
+  /** Two slots that take turns, and a third under them: y = 1.01^turns x x^T, [n, n]. */
+  const graphOf = (n: number, turns: number) => {
+    const g = new Graph();
+    const x = g.input('x', [n, 1]);
+    let y = matmul(g, x, x, { transB: true });
+    for (let i = 0; i < turns; i++) y = scale(g, y, 1.01);
+    g.output('y', y);
+    g.output('columns', sum(g, y, 0));
+    return g;
+  };
+
+  test('is as large as what programs need at once, whatever their order, and shrinks with them', async () => {
+    const device = await WebgpuDevice.create({ gemm: { variant: 'register', splitTo: 0 }, poison: true });
+    const sizes = [
+      [40, 3],
+      [90, 0],
+      [10, 4],
+      [64, 1],
+    ] as const;
+    const planned = sizes.map(([n, turns]) => programSize(graphOf(n, turns), device.limits.webgpu!));
+    const predicted = (of: readonly ProgramSize[]) =>
+      pooledBytes(of.map(({ slots }) => slots)) + of.reduce((total, { fixed }) => total + fixed, 0);
+    const programs: Program[] = [];
+    for (const [i, [n, turns]] of sizes.entries()) {
+      programs.push(await device.compile(graphOf(n, turns), []));
+      expect(device.allocatedBytes).toBe(predicted(planned.slice(0, i + 1)));
+    }
+    expect(predicted(planned)).toBeLessThan(
+      planned.reduce((total, { activations, fixed }) => total + activations + fixed, 0) * 0.75,
+    );
+    const check = async (i: number) => {
+      const [n, turns] = sizes[i];
+      const x = noise(n, i + 1);
+      const { y } = await programs[i].run({ x });
+      const expected = Float32Array.from({ length: n * n }, (_, at) => {
+        return x[Math.floor(at / n)] * x[at % n] * 1.01 ** turns;
+      });
+      close(y, expected, 1e-5, `y of program ${i}`);
+    };
+    // All at once: they are submitted one behind the other.
+    await Promise.all([0, 1, 2, 3, 2, 1, 0].map(check));
+    programs[1].dispose();
+    await check(0);
+    await check(3);
+    expect(device.allocatedBytes).toBe(predicted(planned.filter((_, i) => i !== 1)));
+    for (const i of [0, 2, 3]) programs[i].dispose();
+    await new Promise((resolve) => setTimeout(resolve));
+    expect(device.allocatedBytes).toBe(0);
+    device.dispose();
+  });
+
+  test('outlives a program that is refused', async () => {
+    const device = await WebgpuDevice.create({
+      ...{ gemm: { variant: 'register', splitTo: 0 }, poison: true },
+      memoryLimit: 200_000,
+    });
+    const program = await device.compile(graphOf(40, 2), []);
+    const before = device.allocatedBytes;
+    await expect(device.compile(graphOf(300, 2), [])).rejects.toThrow('a program takes');
+    const x = noise(40);
+    const { columns } = await program.run({ x });
+    const total = x.reduce((a, b) => a + b, 0);
+    close(
+      columns,
+      x.map((v) => v * total * 1.01 ** 2),
+      1e-4,
+      'columns',
+    );
+    expect(device.allocatedBytes).toBe(before);
+    device.dispose();
   });
 });
 

@@ -1,6 +1,6 @@
 /** Runs graphs on WebGPU and on the float64 reference, and compares. */
 import { expect } from 'vitest';
-import type { DeviceKind, RunInputs, RunOutputs } from '../../src/device/device.ts';
+import type { DeviceKind, RunInputs, RunOutputs, StoreEntry } from '../../src/device/device.ts';
 import { ReferenceDevice } from '../../src/device/interpreter.ts';
 import { WebgpuDevice, type WebgpuOptions } from '../../src/device/webgpu/webgpu-device.ts';
 import { Graph, sizeOf } from '../../src/ops/graph.ts';
@@ -41,12 +41,12 @@ export async function compareWithReference(
     [gpu, new ReferenceDevice()].map(async (device) => {
       const g = new Graph();
       build(g, device.kind);
-      const shapes = new Map([...g.variables].map(([name, t]) => [name, t.shape]));
-      for (const { variable, value } of g.assignments)
-        if (!shapes.has(variable)) shapes.set(variable, value.shape);
-      const store = device.createStore(
-        [...shapes].map(([name, shape]) => ({ name, shape, data: variables[name] })),
-      );
+      const entries = new Map<string, StoreEntry>();
+      for (const [name, { shape, dtype }] of g.variables)
+        entries.set(name, { name, shape, dtype: dtype === 'f16' ? 'f16' : 'f32', data: variables[name] });
+      for (const { variable: name, value } of g.assignments)
+        if (!entries.has(name)) entries.set(name, { name, shape: value.shape, data: variables[name] });
+      const store = device.createStore(entries.values());
       const program = await device.compile(g, [store]);
       return { store, program, g };
     }),

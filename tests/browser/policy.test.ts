@@ -5,9 +5,11 @@ import { urlFiles } from '../../src/store/hf-folder.ts';
 import {
   cachedEqualsUncached,
   greedyEqualsTransformers,
+  recomputedEqualsKept,
   samplerChiSquare,
   sharedEqualsUnshared,
 } from '../generation-cases.ts';
+import { loraCases, loraErrors } from '../lora-cases.ts';
 import { parityErrors } from '../parity.ts';
 import { threeSteps } from '../three-steps.ts';
 import { testDevice } from './helpers.ts';
@@ -31,6 +33,16 @@ describe('on WebGPU', () => {
 
   it.each(fixtures)('%s: a shared prefix equals copies of it, loss and gradients', async (fixture) => {
     expect(await sharedEqualsUnshared(await testDevice(), files(fixture))).toBeLessThan(1e-5);
+  });
+
+  it.each(loraCases)("LoRA is PEFT's, and a step of it PyTorch's: %s", async (name) => {
+    // Gradients before the step: PyTorch's own in float32 are within 2e-5 of float64 (lora.py asserts it).
+    for (const { name: what, error } of await loraErrors(await testDevice(), files, name))
+      expect(error, what).toBeLessThan(what.startsWith('grad.') ? 2e-5 : 1e-5);
+  });
+
+  it.each(fixtures)('%s: layers computed again give the same loss and gradients', async (fixture) => {
+    expect(await recomputedEqualsKept(await testDevice(), files(fixture))).toBeLessThan(1e-6);
   });
 
   it.each([

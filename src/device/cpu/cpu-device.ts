@@ -5,7 +5,7 @@
  */
 import * as ort from 'onnxruntime-web';
 import { UserError } from '../../errors.ts';
-import { type Graph, sizeOf } from '../../ops/graph.ts';
+import { type Graph, sizeOf, type Tensor } from '../../ops/graph.ts';
 import {
   type Device,
   type DeviceLostError,
@@ -17,6 +17,7 @@ import {
   type StoreEntry,
 } from '../device.ts';
 import { ArrayStore, findArray, InterpretedProgram } from '../interpreter.ts';
+import { cutIntoSegments, type Segment } from './segments.ts';
 
 const WASM_BYTES = 2 ** 32;
 
@@ -62,79 +63,113 @@ function outOfMemory(error: unknown, what: string): OutOfMemoryError | undefined
   return isFull ? new OutOfMemoryError(what, undefined, 0, WASM_BYTES) : undefined;
 }
 
+interface Piece extends Segment {
+  readonly session: ort.InferenceSession;
+}
+
 class OnnxProgram implements Program {
   private constructor(
     private readonly graph: Graph,
     private readonly stores: readonly Store[],
-    private readonly session: ort.InferenceSession,
+    private readonly pieces: readonly Piece[],
     readonly stats: Program['stats'],
   ) {}
 
   static async create(graph: Graph, stores: readonly Store[]): Promise<OnnxProgram> {
-    // Loaded while onnxruntime's WebAssembly is: it has the schema of ONNX in it.
-    const { OnnxBuilder } = await import('./onnx-builder.ts');
-    const builder = new OnnxBuilder();
-    for (const [name, tensor] of graph.inputs) builder.input(tensor, `input:${name}`);
-    for (const [name, tensor] of graph.variables) builder.input(tensor, `variable:${name}`);
-    builder.append(graph);
-    const results = [
-      ...[...graph.outputs].map(([name, tensor]) => ({ name: `output:${name}`, tensor })),
-      ...graph.assignments.map(({ variable, value }) => ({ name: `assign:${variable}`, tensor: value })),
-    ];
-    const model = builder.model(results);
-    let session: ort.InferenceSession;
-    try {
-      session = await ort.InferenceSession.create(model, {
-        executionProviders: ['wasm'],
-        // 'all' runs no faster on these graphs (measured) and takes five times as long to create a session.
-        graphOptimizationLevel: 'basic',
-        logSeverityLevel: 3,
-      });
-    } catch (error) {
-      const full = outOfMemory(error, 'compiling a graph');
-      if (full) throw full;
-      throw new UserError(
-        `onnxruntime-web could not take the graph: ${error instanceof Error ? error.message : error}`,
-      );
+    const segments = cutIntoSegments(graph);
+    const sessions = new Map<string, ort.InferenceSession>();
+    let steps = 0;
+    for (const segment of segments) {
+      if (sessions.has(segment.key)) continue;
+      const { session, nodes } = await compileSegment(segment, graph.blocks.length > 0);
+      sessions.set(segment.key, session);
+      steps += nodes;
     }
-    const stats = { steps: builder.nodeCount, activationBytes: 0, encodeMs: 0 };
-    return new OnnxProgram(graph, stores, session, stats);
+    const pieces = segments.map((segment) => ({ ...segment, session: sessions.get(segment.key)! }));
+    return new OnnxProgram(graph, stores, pieces, { steps, activationBytes: 0, encodeMs: 0 });
   }
 
   async run(inputs: RunInputs = {}): Promise<RunOutputs> {
-    const feeds: Record<string, ort.Tensor> = {};
-    for (const [name, { shape, dtype }] of this.graph.inputs) {
+    const { graph, stores, pieces } = this;
+    const values = new Map<Tensor, ort.Tensor>();
+    for (const [name, tensor] of graph.inputs) {
       const data = inputs[name];
-      if (data?.length !== sizeOf(shape))
-        throw new Error(`input ${name}: expected [${shape}], got ${data?.length ?? 'nothing'}`);
-      feeds[`input:${name}`] =
-        dtype === 'i32'
-          ? new ort.Tensor('int32', data as Int32Array, shape)
-          : new ort.Tensor('float32', data as Float32Array, shape);
+      if (data?.length !== sizeOf(tensor.shape))
+        throw new Error(`input ${name}: expected [${tensor.shape}], got ${data?.length ?? 'nothing'}`);
+      values.set(tensor, toOrt(data, tensor));
     }
-    for (const [name, { shape }] of this.graph.variables)
-      feeds[`variable:${name}`] = new ort.Tensor(
-        'float32',
-        findArray(this.stores, name) as Float32Array,
-        shape,
-      );
+    for (const tensor of graph.variables.values())
+      values.set(tensor, toOrt(variableOf(stores, tensor), tensor));
+    for (const [tensor, data] of graph.constants) values.set(tensor, toOrt(data, tensor));
 
-    const fetched = await this.session.run(feeds).catch((error) => {
-      throw outOfMemory(error, 'a run') ?? error;
-    });
+    for (const { session, inputs: reads, outputs, dead } of pieces) {
+      const feeds = Object.fromEntries(reads.map((t, i) => [`in${i}`, values.get(t)!]));
+      const results = await session.run(feeds).catch((error) => {
+        throw outOfMemory(error, 'a run') ?? error;
+      });
+      outputs.forEach((t, i) => void values.set(t, results[`out${i}`]));
+      for (const t of dead) values.delete(t);
+    }
 
-    for (const { variable, mode } of this.graph.assignments) {
-      const target = findArray(this.stores, variable);
-      const source = fetched[`assign:${variable}`].data as Float32Array;
+    const dataOf = (tensor: Tensor) => values.get(tensor)!.data as Float32Array;
+    for (const { variable, value, mode } of graph.assignments) {
+      const target = findArray(stores, variable);
+      const source = dataOf(value);
       if (mode === 'set') target.set(source);
       else for (let i = 0; i < target.length; i++) target[i] += source[i];
     }
-    return Object.fromEntries(
-      [...this.graph.outputs.keys()].map((name) => [name, fetched[`output:${name}`].data as Float32Array]),
-    );
+    return Object.fromEntries([...graph.outputs].map(([name, tensor]) => [name, dataOf(tensor)]));
   }
 
   dispose(): void {
-    void this.session.release();
+    for (const session of new Set(this.pieces.map((piece) => piece.session))) void session.release();
+  }
+}
+
+type Values = Float32Array | Int32Array | Uint16Array;
+
+/** A variable's values as its store has them. */
+function variableOf(stores: readonly Store[], { name, dtype }: Tensor): Values {
+  if (dtype === 'f32') return findArray(stores, name) as Float32Array;
+  for (const store of stores)
+    if (store instanceof ArrayStore && store.has(name)) {
+      const halves = store.halves(name);
+      if (halves) return halves;
+    }
+  throw new Error(`variable ${name} is in none of the program's stores as ${dtype}`);
+}
+
+const ortTypes = { f32: 'float32', i32: 'int32', f16: 'float16' } as const;
+
+function toOrt(data: Values, { shape, dtype }: Tensor): ort.Tensor {
+  return new ort.Tensor(ortTypes[dtype], data as Float32Array, shape);
+}
+
+/** `isOneOfMany`: its memory is given back after each run, because another segment needs it next. */
+async function compileSegment(
+  { calls, constants, inputs, outputs }: Segment,
+  isOneOfMany: boolean,
+): Promise<{ session: ort.InferenceSession; nodes: number }> {
+  // Loaded while onnxruntime's WebAssembly is: it has the schema of ONNX in it.
+  const { OnnxBuilder } = await import('./onnx-builder.ts');
+  const builder = new OnnxBuilder();
+  for (const [i, tensor] of inputs.entries()) builder.input(tensor, `in${i}`);
+  builder.append({ calls, constants });
+  const model = builder.model(outputs.map((tensor, i) => ({ name: `out${i}`, tensor })));
+  try {
+    const session = await ort.InferenceSession.create(model, {
+      executionProviders: ['wasm'],
+      // 'all' runs no faster on these graphs (measured) and takes five times as long to create a session.
+      graphOptimizationLevel: 'basic',
+      logSeverityLevel: 3,
+      ...(isOneOfMany && { enableCpuMemArena: false, enableMemPattern: false }),
+    });
+    return { session, nodes: builder.nodeCount };
+  } catch (error) {
+    const full = outOfMemory(error, 'compiling a graph');
+    if (full) throw full;
+    throw new UserError(
+      `onnxruntime-web could not take the graph: ${error instanceof Error ? error.message : error}`,
+    );
   }
 }

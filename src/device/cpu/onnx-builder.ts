@@ -3,13 +3,13 @@
  * appends its nodes here; equal nodes are made once (masks, transposed weights, tables).
  */
 import protobuf from 'protobufjs';
-import type { DType, Graph, Shape, Tensor } from '../../ops/graph.ts';
+import type { Call, DType, Graph, Shape, Tensor } from '../../ops/graph.ts';
 import { encodeMessage } from './encode-message.ts';
 import schema from './onnx-ml.proto?raw';
 
 const root = protobuf.parse(schema, { keepCase: true }).root;
 
-export type OnnxType = DType | 'i64' | 'bool' | 'f16';
+export type OnnxType = DType | 'i64' | 'bool';
 /** TensorProto.DataType. */
 export const dataTypes: Record<OnnxType, number> = { f32: 1, i32: 6, i64: 7, bool: 9, f16: 10 };
 
@@ -56,8 +56,9 @@ export class OnnxBuilder {
     this.names.set(tensor, name);
   }
 
+  /** Half floats are made float32 here, once: where they are used may be inside a loop. */
   input(tensor: Tensor, name: string): void {
-    this.bind(tensor, name);
+    this.bind(tensor, tensor.dtype === 'f16' ? this.cast(name, 'f32') : name);
     this.graphInputs.push(valueInfo(name, tensor.dtype, tensor.shape));
   }
 
@@ -151,7 +152,7 @@ export class OnnxBuilder {
   }
 
   /** Appends all calls of a graph. */
-  append(graph: Graph): void {
+  append(graph: Pick<Graph, 'constants'> & { readonly calls: readonly Call[] }): void {
     for (const [tensor, data] of graph.constants) this.bind(tensor, this.constant(data, tensor.shape));
     for (const call of graph.calls) {
       const names = call.op.onnx(this, call);

@@ -9,6 +9,9 @@ const wantedLimits = [
   'maxComputeWorkgroupStorageSize',
 ] as const;
 
+/** f16 in kernels: frozen weights are read as what they are, not unpacked from pairs. */
+const wantedFeatures = ['shader-f16'] as const;
+
 /** A GPU that another page keeps busy answers late; one that hangs never does. */
 const ANSWER_MS = 20_000;
 
@@ -28,10 +31,14 @@ export async function findAdapter(gpu: GPU | undefined): Promise<GPUAdapter> {
   return adapter;
 }
 
-export async function requestDevice(adapter: GPUAdapter, coreLimits: boolean): Promise<GPUDevice> {
+export async function requestDevice(
+  adapter: GPUAdapter,
+  { coreLimits = false, shaderF16 = true }: { coreLimits?: boolean; shaderF16?: boolean },
+): Promise<GPUDevice> {
+  const requiredFeatures = wantedFeatures.filter((feature) => shaderF16 && adapter.features.has(feature));
   const requiredLimits = Object.fromEntries(wantedLimits.map((limit) => [limit, adapter.limits[limit]]));
   try {
-    return await answer(adapter.requestDevice(coreLimits ? {} : { requiredLimits }));
+    return await answer(adapter.requestDevice(coreLimits ? {} : { requiredLimits, requiredFeatures }));
   } catch (error) {
     throw new UserError(`The GPU could not be opened: ${error instanceof Error ? error.message : error}`);
   }

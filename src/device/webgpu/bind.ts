@@ -2,7 +2,7 @@
 import type { GpuContext } from './context.ts';
 import type { Dispatch } from './dispatch.ts';
 import { roundUp } from './flags.ts';
-import type { PlanStep } from './memory-plan.ts';
+import type { Place, PlanStep } from './memory-plan.ts';
 import { moves } from './moves.ts';
 import type { Pipeline } from './pipelines.ts';
 import type { ProgramMemory, Range } from './program-memory.ts';
@@ -19,13 +19,19 @@ export type Recorded = RecordedDispatch | { readonly times: number; readonly ste
 
 const UNIFORM_ALIGNMENT = 256;
 
-type Bound = { dispatch: Omit<Dispatch, 'bindings'>; ranges: Range[] } | { times: number; steps: Bound[] };
+type Bound =
+  | { dispatch: Omit<Dispatch, 'bindings'>; places: readonly Place[] }
+  | { times: number; steps: Bound[] };
 
+/**
+ * Compiles what the steps need. Returns the function that binds them to the memory as it is, to be called inside a guard:
+ * once, and again when buffers of the memory have changed.
+ */
 export async function bindSteps(
   context: GpuContext,
   steps: readonly PlanStep[],
   memory: ProgramMemory,
-): Promise<Recorded[]> {
+): Promise<() => Recorded[]> {
   const { gpu, pipelines } = context;
   const params = new ParameterBlock();
   const wanted = new Map<string, Promise<Pipeline>>();
@@ -40,19 +46,23 @@ export async function bindSteps(
       const places = step.kind === 'dispatch' ? step.places : [step.from, step.to];
       wanted.set(key(dispatch), pipelines.get(dispatch));
       params.add(dispatch);
-      return { dispatch, ranges: places.map((p) => memory.range(p)) };
+      return { dispatch, places };
     });
   const bound = prepare(steps);
   const compiled = new Map(
     await Promise.all([...wanted].map(async ([name, pipeline]) => [name, await pipeline] as const)),
   );
 
-  const { result, done } = context.guard('binding a program', () => {
-    const uniforms = memory.uniform(params.bytes());
+  const { result: uniforms, done } = context.guard('the parameters of a program', () =>
+    memory.uniform(params.bytes()),
+  );
+  await done;
+  return () => {
     const record = (steps: readonly Bound[]): Recorded[] =>
       steps.flatMap((step): Recorded[] => {
         if ('steps' in step) return [{ times: step.times, steps: record(step.steps) }];
-        const { dispatch, ranges } = step;
+        const { dispatch } = step;
+        const ranges = step.places.map((place) => memory.range(place));
         const [x, y, z] = dispatch.workgroups;
         if (x * y * z === 0) return [];
         const { pipeline, layout, writes, hasParams } = compiled.get(key(dispatch))!;
@@ -65,9 +75,7 @@ export async function bindSteps(
         ];
       });
     return record(bound);
-  });
-  await done;
-  return result;
+  };
 }
 
 /** WebGPU would refuse these too, but only with the names of buffers. */

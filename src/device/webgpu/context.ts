@@ -2,6 +2,7 @@
 import { DeviceLostError, OutOfMemoryError } from '../device.ts';
 import { mapModeRead, roundUp, tensorUsage, usage } from './flags.ts';
 import { Pipelines } from './pipelines.ts';
+import { Workspace } from './workspace.ts';
 
 /** A promise that breaks with the device may reject before the loss itself is reported: milliseconds to wait for that. */
 const LOSS_DELAY_MS = 250;
@@ -13,6 +14,8 @@ const filters = ['validation', 'out-of-memory', 'internal'] as const;
 
 export class GpuContext {
   readonly pipelines: Pipelines;
+  /** What programs compute in. */
+  readonly workspace: Workspace;
   /** Resolves when the device is lost, not when it is disposed of. */
   readonly lost: Promise<DeviceLostError>;
   /** Bytes of the buffers that tensors and programs hold now; those for reading back are not counted. */
@@ -29,6 +32,7 @@ export class GpuContext {
     readonly memoryLimit?: number,
   ) {
     this.pipelines = new Pipelines(this);
+    this.workspace = new Workspace(this);
     this.lost = new Promise((resolve) => {
       void gpu.lost.then(({ reason, message }) => {
         if (this.ended) return;

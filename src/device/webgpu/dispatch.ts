@@ -24,7 +24,13 @@ export interface Dispatch {
 }
 
 export interface GpuLowering {
-  readonly limits: { maxWorkgroupsPerDimension: number; maxBindingBytes: number; workgroupMemory: number };
+  readonly limits: {
+    maxWorkgroupsPerDimension: number;
+    maxBindingBytes: number;
+    workgroupMemory: number;
+    /** Kernels may use WGSL's type f16; else they unpack pairs of half floats. */
+    shaderF16?: boolean;
+  };
   scratch(bytes: number): Scratch;
   /**
    * Fills in the workgroups: either given, or `threads` one-dimensional invocations of @workgroup_size(64),
@@ -46,6 +52,7 @@ export interface GemmSpec {
   readonly k: number;
   /** `offset`: where the operand starts in its buffer, in elements. */
   readonly a: { tensor: Tensor | Scratch; rowStride: number; columnStride: number; offset?: number };
+  /** The tensor may be f16. */
   readonly b: { tensor: Tensor | Scratch; rowStride: number; columnStride: number; offset?: number };
   readonly c: Tensor | Scratch;
   /** Where C starts in its buffer, in elements. */

@@ -104,6 +104,7 @@ async function measure(
       has: (name) => buffers.has(name),
       buffer: (name) => buffers.get(name)!,
       shape: (name) => g.variables.get(name)!.shape,
+      dtype: () => 'f32',
     },
   ]);
   try {

@@ -6,6 +6,7 @@ import sharedWgsl from '../../../shaders/gemm_shared.wgsl?raw';
 import shared8Wgsl from '../../../shaders/gemm_shared8.wgsl?raw';
 import type { Tensor } from '../../ops/graph.ts';
 import type { Dispatch, GemmSpec, GpuLowering, Scratch } from './dispatch.ts';
+import { halfOperand } from './half-operand.ts';
 
 interface Variant {
   readonly code: string;
@@ -60,10 +61,10 @@ export function lowerGemm(gpu: GpuLowering, spec: GemmSpec, choice: GemmChoice):
   // Parts start on multiples of 16, the depth of the shared tiles.
   const chunk = wanted > 1 ? Math.ceil(k / wanted / 16) * 16 : k;
   const planes = wanted > 1 ? Math.ceil(k / chunk) : 1;
+  const kernel = halfOperand(gpu, { kernel: `gemm_${variant}`, code }, 'b', b.tensor);
   const product = (to: Tensor | Scratch, start: number, bias: Tensor | undefined, adds: boolean) =>
     gpu.dispatch({
-      kernel: `gemm_${variant}`,
-      code,
+      ...kernel,
       // A missing bias is bound to an operand: WGSL wants every binding filled.
       bindings: [a.tensor, b.tensor, bias ?? a.tensor, to],
       params: [

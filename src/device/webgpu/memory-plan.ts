@@ -3,8 +3,9 @@
  * do not overlap share a slot; aliases and in-place results share their source's; a loop's state has fixed places
  * that the next state is computed into, or copied to at the end of a turn. Pure: knows no GPU.
  */
-import { type Call, type Graph, sizeOf, type Tensor } from '../../ops/graph.ts';
+import type { Call, DType, Graph, Tensor } from '../../ops/graph.ts';
 import { isRepeat } from '../../ops/repeat.ts';
+import { bytesOf } from './bytes.ts';
 import type { Dispatch, Scratch } from './dispatch.ts';
 import { Lifetimes, type Value } from './lifetimes.ts';
 import { orderCopies } from './parallel-copy.ts';
@@ -13,7 +14,7 @@ import { assignSlots, type Slot } from './slots.ts';
 type Home =
   | { readonly kind: 'input'; readonly tensor: Tensor }
   | { readonly kind: 'constant'; readonly tensor: Tensor }
-  | { readonly kind: 'variable'; readonly name: string };
+  | { readonly kind: 'variable'; readonly name: string; readonly dtype: DType };
 
 /** A piece of GPU memory, from position `first` to `last`; `home` when it is not one of the plan's slots. */
 export interface Place {
@@ -41,7 +42,6 @@ export interface MemoryPlan {
 }
 
 const isScratch = (t: Tensor | Scratch): t is Scratch => 'scratch' in t;
-const bytesOf = (t: Tensor) => sizeOf(t.shape) * 4;
 
 export function planMemory(graph: Graph, lower: (call: Call) => readonly Dispatch[]): MemoryPlan {
   return new Planner(graph, lower).plan();
@@ -65,7 +65,8 @@ class Planner {
   plan(): MemoryPlan {
     const { graph } = this;
     for (const tensor of graph.inputs.values()) this.settle(tensor, { kind: 'input', tensor });
-    for (const [name, tensor] of graph.variables) this.settle(tensor, { kind: 'variable', name });
+    for (const [name, tensor] of graph.variables)
+      this.settle(tensor, { kind: 'variable', name, dtype: tensor.dtype });
     const direct = graph.assignments.map((_, i) => this.aimAtVariable(i));
     const steps = this.walk(graph);
     graph.assignments.forEach((assignment, i) => {
@@ -233,7 +234,7 @@ class Planner {
     }
     const known = this.written.get(name);
     if (known) return known;
-    const home = { kind: 'variable', name } as const;
+    const home = { kind: 'variable', name, dtype: value.dtype } as const;
     const place = { name, bytes: bytesOf(value), home, first: -1, last: -1, slot: -1 };
     this.written.set(name, place);
     return place;

@@ -1,10 +1,15 @@
-/** The GPU buffers of a program: activation slots, host inputs, constants, the staging buffer of the outputs. */
+/**
+ * The GPU buffers of a program: its part of the workspace, and what is its own: host inputs, constants, the staging
+ * buffer of the outputs.
+ */
 import { type Graph, sizeOf, type Tensor } from '../../ops/graph.ts';
 import type { RunInputs, RunOutputs } from '../device.ts';
+import { bytesOf } from './bytes.ts';
 import type { GpuContext } from './context.ts';
 import { roundUp, usage } from './flags.ts';
 import type { MemoryPlan, Place } from './memory-plan.ts';
 import type { VariableBuffers } from './program.ts';
+import type { SlotSizes } from './workspace.ts';
 
 export interface Range {
   readonly buffer: GPUBuffer;
@@ -17,44 +22,56 @@ const PACKED_BYTES = 1 << 16;
 const ALIGNMENT = 256;
 
 export class ProgramMemory {
-  activationBytes = 0;
   staging: GPUBuffer | undefined;
   private readonly owned: GPUBuffer[] = [];
+  private readonly slotSizes: SlotSizes;
   private slots: GPUBuffer[] = [];
   private readonly inputs = new Map<Tensor, GPUBuffer>();
   private readonly constants = new Map<Tensor, Range>();
-  private readonly outputs: { name: string; tensor: Tensor; from: Range; offset: number }[] = [];
+  private readonly outputs: { name: string; tensor: Tensor; from: Place; offset: number }[] = [];
 
   constructor(
     private readonly context: GpuContext,
     plan: MemoryPlan,
     graph: Graph,
     private readonly stores: readonly VariableBuffers[],
-    poison: boolean,
+    /** Slots are filled with NaN before each run. */
+    private readonly poison: boolean,
   ) {
+    this.slotSizes = plan.slots.map(({ bytes }) => bytes);
     try {
-      this.allocate(plan, graph, poison);
+      this.allocate(plan, graph);
     } catch (error) {
       this.dispose();
       throw error;
     }
   }
 
-  private allocate(plan: MemoryPlan, graph: Graph, poison: boolean): void {
+  get activationBytes(): number {
+    return this.slotSizes.reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  /** Whether the slots have other buffers than before. To be called inside a guard: missing ones are allocated. */
+  refresh(): boolean {
+    const slots = this.context.workspace.buffers(this.slotSizes);
+    const changed = slots.some((buffer, i) => buffer !== this.slots[i]);
+    this.slots = slots;
+    return changed;
+  }
+
+  private allocate(plan: MemoryPlan, graph: Graph): void {
     const { context } = this;
-    this.activationBytes = plan.slots.reduce((sum, { bytes }) => sum + bytes, 0);
     const inputBytes = [...graph.inputs.values()].reduce((sum, t) => sum + sizeOf(t.shape) * 4, 0);
-    context.checkRoom('the memory of a program', this.activationBytes + inputBytes);
-    this.slots = plan.slots.map(({ bytes, largest }) => this.own(context.tensorBuffer(largest.name, bytes)));
-    if (poison)
-      for (const buffer of this.slots) this.write(buffer, 0, new Int32Array(buffer.size / 4).fill(-1));
+    context.checkRoom('the memory of a program', context.workspace.growth(this.slotSizes) + inputBytes);
+    context.workspace.join(this.slotSizes);
+    this.refresh();
     for (const t of graph.inputs.values())
       this.inputs.set(t, this.own(context.tensorBuffer(`input ${t.name}`, sizeOf(t.shape) * 4)));
     this.placeConstants(plan.constants);
 
     let bytes = 0;
     for (const [name, tensor] of graph.outputs) {
-      this.outputs.push({ name, tensor, from: this.range(plan.place(tensor)), offset: bytes });
+      this.outputs.push({ name, tensor, from: plan.place(tensor), offset: bytes });
       bytes += roundUp(sizeOf(tensor.shape) * 4, 8);
     }
     if (bytes > 0) this.staging = this.own(context.stagingBuffer(bytes));
@@ -69,10 +86,10 @@ export class ProgramMemory {
     if (home.kind === 'constant') return this.constants.get(home.tensor)!;
     const store = this.stores.find((s) => s.has(home.name));
     if (!store) throw new Error(`variable ${home.name} is in none of the program's stores`);
-    const shape = store.shape(home.name);
-    if (sizeOf(shape) * 4 !== bytes)
+    const [shape, dtype] = [store.shape(home.name), store.dtype(home.name)];
+    if (dtype !== home.dtype || bytesOf({ shape, dtype }) !== bytes)
       throw new Error(
-        `variable ${home.name} is [${shape}] in its store, the graph wants ${bytes / 4} values`,
+        `variable ${home.name} is [${shape}] of ${dtype} in its store, the graph wants ${bytes} bytes of ${home.dtype}`,
       );
     return { buffer: store.buffer(home.name), offset: 0, size };
   }
@@ -86,13 +103,17 @@ export class ProgramMemory {
   }
 
   upload(graph: Graph, inputs: RunInputs): void {
+    if (this.poison)
+      for (const buffer of this.slots) this.write(buffer, 0, new Int32Array(buffer.size / 4).fill(-1));
     for (const [name, tensor] of graph.inputs) this.write(this.inputs.get(tensor)!, 0, inputs[name]);
   }
 
   /** Records the copies of the outputs into the staging buffer. */
   stage(encoder: GPUCommandEncoder): void {
-    for (const { from, offset } of this.outputs)
-      encoder.copyBufferToBuffer(from.buffer, from.offset, this.staging!, offset, from.size);
+    for (const { from, offset: to } of this.outputs) {
+      const { buffer, offset, size } = this.range(from);
+      encoder.copyBufferToBuffer(buffer, offset, this.staging!, to, size);
+    }
   }
 
   download(mapped: ArrayBuffer): RunOutputs {
@@ -105,6 +126,7 @@ export class ProgramMemory {
   }
 
   dispose(): void {
+    this.context.workspace.leave(this.slotSizes);
     for (const buffer of this.owned) this.context.free(buffer);
   }
 

@@ -6,6 +6,7 @@ import { roundUp } from './flags.ts';
 import { Lowering } from './lowering.ts';
 import { planMemory } from './memory-plan.ts';
 import { packConstants } from './program-memory.ts';
+import type { SlotSizes } from './workspace.ts';
 
 export interface NamedBytes {
   readonly name: string;
@@ -13,7 +14,9 @@ export interface NamedBytes {
 }
 
 export interface ProgramSize {
-  /** Bytes of the slots that intermediate values share. */
+  /** Bytes of the slots that intermediate values share, in descending order: see pooledBytes. */
+  readonly slots: SlotSizes;
+  /** Their sum. */
   readonly activations: number;
   /** Bytes of host inputs, constants and kernel parameters. */
   readonly fixed: number;
@@ -44,5 +47,5 @@ export function programSize(
   ];
   const total = (parts: readonly NamedBytes[]) => parts.reduce((sum, { bytes }) => sum + bytes, 0);
   const largest = [...slots, ...fixed].reduce((a, b) => (b.bytes > a.bytes ? b : a));
-  return { activations: total(slots), fixed: total(fixed), largest };
+  return { slots: slots.map(({ bytes }) => bytes), activations: total(slots), fixed: total(fixed), largest };
 }

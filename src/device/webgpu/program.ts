@@ -13,6 +13,7 @@ export interface VariableBuffers {
   has(name: string): boolean;
   buffer(name: string): GPUBuffer;
   shape(name: string): Shape;
+  dtype(name: string): 'f32' | 'f16';
 }
 
 /** A submit's share of the work, milliseconds: far below the two seconds after which systems reset a GPU. */
@@ -30,7 +31,8 @@ export class WebgpuProgram implements Program {
     private readonly context: GpuContext,
     private readonly graph: Graph,
     private readonly memory: ProgramMemory,
-    private readonly recorded: readonly Recorded[],
+    private readonly bind: () => readonly Recorded[],
+    private recorded: readonly Recorded[],
   ) {
     this.steps = count(recorded);
   }
@@ -50,8 +52,13 @@ export class WebgpuProgram implements Program {
     );
     try {
       await done;
-      const recorded = await bindSteps(context, plan.steps, memory);
-      return new WebgpuProgram(context, graph, memory, recorded);
+      const bind = await bindSteps(context, plan.steps, memory);
+      const { result: recorded, done: isBound } = context.guard('binding a program', () => {
+        memory.refresh();
+        return bind();
+      });
+      await isBound;
+      return new WebgpuProgram(context, graph, memory, bind, recorded);
     } catch (error) {
       memory.dispose();
       throw error;
@@ -72,11 +79,17 @@ export class WebgpuProgram implements Program {
 
   /** Milliseconds that `repeats` runs in one submit take, without inputs and outputs. */
   async time(repeats: number): Promise<number> {
+    const { context, memory } = this;
     const begin = performance.now();
-    const { done } = this.context.guard('timing', () => this.submit(repeats));
+    const { done } = context.guard('timing', () => {
+      if (memory.refresh()) this.recorded = this.bind();
+      this.submit(repeats);
+    });
     await done;
-    await this.context.survive(this.context.gpu.queue.onSubmittedWorkDone());
-    return performance.now() - begin;
+    await context.survive(context.gpu.queue.onSubmittedWorkDone());
+    const ms = performance.now() - begin;
+    this.paceSubmits(ms / repeats);
+    return ms;
   }
 
   private checkInputs(inputs: RunInputs): void {
@@ -99,6 +112,7 @@ export class WebgpuProgram implements Program {
     if (this.disposed) throw new Error('the program has been disposed of');
     const begin = performance.now();
     const { done } = context.guard('running a program', () => {
+      if (memory.refresh()) this.recorded = this.bind();
       memory.upload(this.graph, inputs);
       const start = performance.now();
       this.submit(1);
@@ -108,8 +122,7 @@ export class WebgpuProgram implements Program {
     try {
       const finished = staging ? staging.mapAsync(mapModeRead) : context.gpu.queue.onSubmittedWorkDone();
       await Promise.all([done, context.survive(finished)]);
-      const msPerDispatch = (performance.now() - begin) / Math.max(this.steps, 1);
-      this.perSubmit = Math.min(Math.max(Math.round(SUBMIT_MS / msPerDispatch), 16), 16_384);
+      this.paceSubmits(performance.now() - begin);
       return staging ? memory.download(staging.getMappedRange()) : {};
     } finally {
       // After a failure the mapping may be on its way still: the next run wants the buffer back.
@@ -117,7 +130,13 @@ export class WebgpuProgram implements Program {
     }
   }
 
-  /** Records and submits everything, in several submits when there is much. */
+  /** Puts right how many dispatches a submit has, from the time of a run. */
+  private paceSubmits(ms: number): void {
+    const msPerDispatch = ms / Math.max(this.steps, 1);
+    this.perSubmit = Math.min(Math.max(Math.round(SUBMIT_MS / msPerDispatch), 16), 16_384);
+  }
+
+  /** Records and submits everything, in several submits when there is much. Nothing may be awaited: see workspace.ts. */
   private submit(repeats: number): void {
     const { gpu } = this.context;
     let encoder = gpu.createCommandEncoder();

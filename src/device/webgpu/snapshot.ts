@@ -1,11 +1,15 @@
 /** Reads many buffers at one moment: all copies go to the GPU's queue in one submit, before anything else can. */
+import { type Shape, sizeOf } from '../../ops/graph.ts';
+import { float16ToFloat32 } from '../../store/dtypes.ts';
+import { bytesOf } from './bytes.ts';
 import type { GpuContext } from './context.ts';
 import { mapModeRead } from './flags.ts';
 
 export interface SnapshotTensor {
   readonly name: string;
+  readonly shape: Shape;
+  readonly dtype: 'f32' | 'f16';
   readonly buffer: GPUBuffer;
-  readonly bytes: number;
 }
 
 /** Small staging buffers: each is copied out in a few milliseconds and given back before the next. */
@@ -36,8 +40,9 @@ export async function snapshot(
         const to = context.stagingBuffer(part.bytes);
         staging.push(to);
         let offset = 0;
-        for (const { buffer, bytes } of part.tensors) {
-          if (bytes > 0) encoder.copyBufferToBuffer(buffer, 0, to, offset, bytes);
+        for (const tensor of part.tensors) {
+          const bytes = bytesOf(tensor);
+          if (bytes > 0) encoder.copyBufferToBuffer(tensor.buffer, 0, to, offset, bytes);
           offset += bytes;
         }
       }
@@ -50,8 +55,9 @@ export async function snapshot(
       await context.survive(staging[i].mapAsync(mapModeRead));
       const mapped = staging[i].getMappedRange();
       let offset = 0;
-      for (const { name, bytes } of part.tensors) {
-        found.set(name, new Float32Array(mapped.slice(offset, offset + bytes)));
+      for (const tensor of part.tensors) {
+        const bytes = bytesOf(tensor);
+        found.set(tensor.name, valuesOf(tensor, mapped.slice(offset, offset + bytes)));
         offset += bytes;
       }
       context.free(staging[i]);
@@ -67,10 +73,17 @@ function split(tensors: readonly SnapshotTensor[]): Part[] {
   const parts: { tensors: SnapshotTensor[]; bytes: number }[] = [];
   for (const tensor of tensors) {
     const last = parts.at(-1);
-    if (last && last.bytes + tensor.bytes <= STAGING_BYTES) {
+    const bytes = bytesOf(tensor);
+    if (last && last.bytes + bytes <= STAGING_BYTES) {
       last.tensors.push(tensor);
-      last.bytes += tensor.bytes;
-    } else parts.push({ tensors: [tensor], bytes: tensor.bytes });
+      last.bytes += bytes;
+    } else parts.push({ tensors: [tensor], bytes });
   }
   return parts;
+}
+
+function valuesOf({ shape, dtype }: SnapshotTensor, content: ArrayBuffer): Float32Array {
+  return dtype === 'f16'
+    ? float16ToFloat32(new Uint16Array(content, 0, sizeOf(shape)))
+    : new Float32Array(content);
 }

@@ -10,8 +10,8 @@ import {
   type OnnxType,
 } from '../../device/cpu/onnx-builder.ts';
 import { UserError } from '../../errors.ts';
+import { float32ToFloat16 } from '../../store/float16.ts';
 import type { OutFile, TensorSource } from '../out-file.ts';
-import { float32ToFloat16 } from './float16.ts';
 
 /** ReduceMean and ReduceMax take their axes as an input since 18; every op here is plain ONNX. */
 const opset = 18;

@@ -1,2 +1,2 @@
-/** Byte-level tokenizers write a space as Ġ and a line's end as Ċ. */
-export const readable = (text: string): string => text.replaceAll('Ġ', ' ').replaceAll(/Ċ|\n/g, '⏎');
+/** A line's end inside a token is shown as a sign. */
+export const readable = (text: string): string => text.replaceAll('\n', '⏎');

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { float32ToFloat16 } from '../../../src/export/onnx/float16.ts';
 import { float16ToFloat32 } from '../../../src/store/dtypes.ts';
+import { float32ToFloat16 } from '../../../src/store/float16.ts';
 
 const finite = Uint16Array.from({ length: 0x10000 }, (_, i) => i).filter(
   (bits) => (bits & 0x7c00) !== 0x7c00,

@@ -1,9 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { CpuDevice } from '../../../src/device/cpu/cpu-device.ts';
 import type { Device, RunOutputs } from '../../../src/device/device.ts';
 import { ReferenceDevice } from '../../../src/device/interpreter.ts';
 import { Graph } from '../../../src/ops/graph.ts';
-import { type OpCase, opCases } from '../../ops-cases.ts';
+import { headSettings } from '../../../src/ops/head-webgpu.ts';
+import { halfCases } from '../../half-cases.ts';
+import { headCase, headSizes, type OpCase, opCases } from '../../ops-cases.ts';
 import { relativeError } from '../../parity.ts';
 
 const reference = new ReferenceDevice();
@@ -24,6 +26,55 @@ describe('every op on the CPU device equals the float64 reference', () => {
     const found = await run(cpu, opCase);
     expect(Object.keys(found).sort()).toEqual(Object.keys(expected).sort());
     // A tensor that is zero in exact arithmetic is measured against 1e-3 absolute in its root mean square.
+    for (const name of Object.keys(expected))
+      expect(
+        relativeError(found[name], expected[name], 1e-3 * Math.sqrt(expected[name].length)),
+        name,
+      ).toBeLessThan(1e-5);
+  });
+});
+
+describe('head in several chunks on the CPU device', () => {
+  const { chunkBytes } = headSettings;
+  afterEach(() => {
+    headSettings.chunkBytes = chunkBytes;
+  });
+  it.each(headSizes.flatMap((size) => [1, 3].map((most) => ({ ...size, most }))))(
+    '$views views of $rows rows, $most at a time',
+    async ({ most, ...size }) => {
+      const { build, ...opCase } = headCase(size);
+      // Its terms cancel, so it says how the sum was rounded; what it is made of is compared.
+      const withoutLoss = (g: Graph) => {
+        build(g);
+        g.outputs.delete('loss');
+      };
+      const expected = await run(reference, { build: withoutLoss, ...opCase });
+      headSettings.chunkBytes = most * size.views * size.V * 4;
+      const found = await run(cpu, { build: withoutLoss, ...opCase });
+      for (const name of Object.keys(expected))
+        expect(
+          relativeError(found[name], expected[name], 1e-3 * Math.sqrt(expected[name].length)),
+          name,
+        ).toBeLessThan(1e-5);
+    },
+  );
+});
+
+describe('frozen weights in half floats on the CPU device', () => {
+  it.each(halfCases.map((c) => [c.name, c] as const))('%s', async (_name, { build, inputs, variables }) => {
+    const on = async (device: Device): Promise<RunOutputs> => {
+      const g = new Graph();
+      build(g);
+      const store = device.createStore(
+        [...g.variables].map(([name, { shape }]) => ({ name, shape, dtype: 'f16', data: variables[name] })),
+      );
+      const program = await device.compile(g, [store]);
+      const outputs = await program.run(inputs);
+      program.dispose();
+      return outputs;
+    };
+    const expected = await on(reference);
+    const found = await on(cpu);
     for (const name of Object.keys(expected))
       expect(
         relativeError(found[name], expected[name], 1e-3 * Math.sqrt(expected[name].length)),

@@ -5,6 +5,7 @@ import { nodeFiles } from '../../../src/store/node-files.ts';
 import {
   cachedEqualsUncached,
   greedyEqualsTransformers,
+  recomputedEqualsKept,
   samplerChiSquare,
   sharedEqualsUnshared,
 } from '../../generation-cases.ts';
@@ -29,6 +30,10 @@ describe.each(devices)('$label', (device) => {
     expect(await sharedEqualsUnshared(device, nodeFiles(`tests/fixtures/${fixture}`))).toBeLessThan(
       tolerance,
     );
+  });
+
+  it.each(fixtures)('%s: layers computed again give the same loss and gradients', async (fixture) => {
+    expect(await recomputedEqualsKept(device, nodeFiles(`tests/fixtures/${fixture}`))).toBeLessThan(1e-6);
   });
 
   it.each([

@@ -568,7 +568,16 @@ describe("TRL's methods", () => {
 
 describe('mistakes are named before anything is opened', () => {
   it.each<[string, () => unknown, RegExp]>([
-    ['LoRA', () => newTrainer({}, { peft_config: {} as never }), /peft_config: LoRA is not supported yet/],
+    [
+      'what of LoRA is not built',
+      () => newTrainer({}, { peft_config: { r: 4, use_dora: true } }),
+      /peft_config: use_dora is true; expected false/,
+    ],
+    [
+      "a misspelt field of PEFT's",
+      () => newTrainer({}, { peft_config: { rank: 4 } }),
+      /peft_config: rank is 4; expected r, lora_alpha, target_modules and use_rslora alone/,
+    ],
     [
       'another processor',
       () => newTrainer({}, { processing_class: {} as never }),

@@ -1,6 +1,7 @@
-"""What Hugging Face makes of papo-nano's folder: ids, texts, pixel values, and PIL's Lanczos.
+"""What Hugging Face makes of papo-nano's folder: ids, texts, pixel values, and torchvision's Lanczos,
+which AutoProcessor's image processors resize by.
 
-python make_golden.py MODEL_DIR > golden.json   (transformers 5.23.0, tokenizers 0.23.3, torch 2.15.0,
+python make_golden.py MODEL_DIR > golden.json   (transformers 5.24.0, tokenizers 0.23.3, torch 2.15.0,
 torchvision 0.29.2, pillow)
 """
 
@@ -11,7 +12,10 @@ import numpy as np
 import PIL
 import tokenizers
 import transformers
+import torch
 from PIL import Image
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2.functional import resize
 from transformers import AutoProcessor, AutoTokenizer
 
 PROMPTS = [
@@ -66,8 +70,9 @@ for text in COMPLETIONS:
 
 
 def resized(width, height):
-    small = picture(40, 30).resize((width, height), Image.Resampling.LANCZOS)
-    return {"width": width, "height": height, "bytes": np.asarray(small).reshape(-1).tolist()}
+    pixels = torch.from_numpy(np.array(picture(40, 30))).permute(2, 0, 1).contiguous()
+    small = resize(pixels, [height, width], interpolation=InterpolationMode.LANCZOS, antialias=True)
+    return {"width": width, "height": height, "bytes": small.permute(1, 2, 0).reshape(-1).tolist()}
 
 
 json.dump(
@@ -81,7 +86,7 @@ json.dump(
         "completions": completions,
         "pixelRows": {"row": 11, "values": pixels[:, 11, :].reshape(-1).tolist()},
         "pixelSums": pixels.double().sum(dim=(1, 2)).tolist(),
-        "resized": [resized(16, 16), resized(64, 48)],
+        "resized": [resized(16, 16), resized(64, 48), resized(64, 13)],
     },
     sys.stdout,
 )

@@ -1,5 +1,6 @@
-/** float32 → IEEE half floats, which older browsers and Node have no array for. */
-import { UserError } from '../../errors.ts';
+/** IEEE half floats, which older browsers and Node have no array for, from and to float32. */
+import { UserError } from '../errors.ts';
+import { float16ToFloat32 } from './dtypes.ts';
 
 /**
  * Bits [n], rounded to nearest, ties to even. Throws UserError beginning with `where` for a number that a half float
@@ -21,4 +22,14 @@ export function float32ToFloat16(values: Float32Array, where: string): Uint16Arr
     }
   }
   return out;
+}
+
+/** A tensor's values [n], given in either precision, as float32. */
+export function asFloat32(values: Float32Array | Uint16Array): Float32Array {
+  return values instanceof Uint16Array ? float16ToFloat32(values) : values;
+}
+
+/** The same as bits of half floats: see float32ToFloat16 for `where` and what it throws. */
+export function asFloat16(values: Float32Array | Uint16Array, where: string): Uint16Array {
+  return values instanceof Uint16Array ? values : float32ToFloat16(values, where);
 }
