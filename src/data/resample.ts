@@ -15,6 +15,14 @@ export function resizeImage(image: RasterImage, width: number, height: number): 
   return { width, height, data: resampleRows(across, image.height, width, height) };
 }
 
+/** `image` with its longest edge no longer than that, for looking at. */
+export function reduceImage(image: RasterImage, longestEdge: number): RasterImage {
+  const scale = longestEdge / Math.max(image.width, image.height);
+  if (scale >= 1) return image;
+  const edge = (length: number) => Math.max(1, Math.round(length * scale));
+  return resizeImage(image, edge(image.width), edge(image.height));
+}
+
 /** What each of `to` values is made of: `first` value, then `counts` weights from `offsets` on, in units of 2^-bits. */
 interface Filter {
   readonly bits: number;
