@@ -500,6 +500,7 @@ describe('the list', () => {
     await vi.waitFor(() => expect(hub.requests.some(isWeights)).toBe(true), 5000);
     await expect(deleteCachedModel(`hub:${id}@${commit}`, cache)).rejects.toThrow(/is being loaded/);
     for (const model of await both) await expectWhole(model);
+    expect(notices).toEqual([expect.stringMatching(/is being loaded already, .* waiting for that/)]);
     expect(starts('model.safetensors')).toEqual([0]);
   });
 });
