@@ -291,6 +291,9 @@ describe('without a connection', () => {
     expect(notices).toEqual([expect.stringMatching(/cannot be asked whether tiny\/SmolVLM has changed/)]);
     await expectWhole(await open(`${id}@${commit}`, nowhere));
     expect(notices).toHaveLength(1);
+    hub.trouble = () => ({ status: 429, headers: { 'Retry-After': '3600' } });
+    await expectWhole(await open());
+    expect(notices).toHaveLength(2);
     await expect(open('tiny/other', nowhere)).rejects.toThrow(/The Hub cannot be reached \(.*pick the model/);
     await expect(open(`${id}@v2`, nowhere)).rejects.toThrow(/cannot be reached/);
   });
