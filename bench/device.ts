@@ -71,6 +71,11 @@ async function openDawn(): Promise<GPU> {
   return dawn;
 }
 
+/** A WebGPU device in Node, with its own choice of kernels. */
+export async function openBenchDevice(): Promise<WebgpuDevice> {
+  return WebgpuDevice.create({ gpu: await openDawn() });
+}
+
 type Precision = 'f32' | 'packed' | 'f16';
 
 class Bench {
@@ -306,7 +311,11 @@ const tiny = (config: VlmConfig): VlmConfig => ({
 });
 
 /** Milliseconds of one run of the graph. Variables that `stores` lack are zeros. */
-async function timeGraph(device: WebgpuDevice, g: Graph, stores: readonly Store[] = []): Promise<number> {
+export async function timeGraph(
+  device: WebgpuDevice,
+  g: Graph,
+  stores: readonly Store[] = [],
+): Promise<number> {
   const known = new Set(stores.flatMap(({ names }) => names));
   const missing = [...g.variables].filter(([name]) => !known.has(name));
   const store = device.createStore(
