@@ -4,6 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, describe, test } from 'vitest';
 import { WebgpuDevice } from '../../src/device/webgpu/webgpu-device.ts';
+import { productSettings } from '../../src/ops/attention.ts';
 import type { Graph } from '../../src/ops/graph.ts';
 import { headSettings } from '../../src/ops/head-webgpu.ts';
 import { headCase, headSizes, type OpCase, opCases, optimizerCases } from '../ops-cases.ts';
@@ -48,7 +49,7 @@ afterAll(() => {
 });
 
 /** Cases that need more than 10 x 10 workgroups; at 51 they fold as well. */
-const wide = /^(gather|scatterAdd|sums|extremes|matmul with a long|attentionReceived of 130)|Norm \[3, 131\]/;
+const wide = /^(gather|scatterAdd|sums|extremes|matmul with a long|attentionReceived of 130|attention: heads of 64, long)|Norm \[3, 131\]/;
 
 /** The loss is left out: its terms have both signs and may cancel, so its relative error has no bound. */
 function compare({ name, build, inputs }: OpCase, on?: WebgpuDevice): Promise<unknown> {
@@ -69,12 +70,28 @@ describe('ops', () => {
 describe('attention through workgroup memory, as on hardware', () => {
   let device: WebgpuDevice;
   beforeAll(async () => {
-    device = await narrowDevice(10, true);
+    device = await narrowDevice(11, true);
   });
   afterAll(() => device.dispose());
   test.each(opCases.filter(({ name }) => name.startsWith('attention: ')))('$name', async (c) => {
     await compare(c, device);
   });
+});
+
+describe('attention by products, as in software for many keys', () => {
+  const { keys } = productSettings;
+  beforeAll(() => {
+    productSettings.keys = 1;
+  });
+  afterAll(() => {
+    productSettings.keys = keys;
+  });
+  test.each(opCases.filter(({ name }) => /^attention: (vision tower|every)/.test(name)))(
+    '$name',
+    async (c) => {
+      await compare(c);
+    },
+  );
 });
 
 describe('head in several chunks', () => {

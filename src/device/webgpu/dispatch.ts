@@ -59,6 +59,8 @@ export interface GemmSpec {
   readonly c: Tensor | Scratch;
   /** Where C starts in its buffer, in elements. */
   readonly cOffset?: number;
+  /** From a row of C to the next, in elements; default: n. */
+  readonly cRowStride?: number;
   /** Add to what C holds instead of overwriting it. */
   readonly accumulate?: boolean;
   readonly bias?: Tensor;

@@ -45,6 +45,7 @@ interface Destination {
   /** The part of k that a plane of workgroups takes. */
   readonly chunk?: number;
   readonly start?: number;
+  readonly rowStride?: number;
   readonly bias?: Tensor;
   readonly adds?: boolean;
 }
@@ -66,12 +67,12 @@ const SHORTEST_PART = 64;
 const FEW_ROWS = 16;
 
 export function lowerGemm(gpu: GpuLowering, spec: GemmSpec, choice: GemmChoice): Dispatch[] {
-  const { m, n, k, a, b, c, bias, cOffset = 0, accumulate = false } = spec;
+  const { m, n, k, a, b, c, bias, cOffset = 0, cRowStride = n, accumulate = false } = spec;
   const product = (
     { kernel, code }: Pick<Dispatch, 'kernel' | 'code'>,
     to: Tensor | Scratch,
     workgroups: readonly number[],
-    { chunk = k, start = cOffset, bias, adds = accumulate }: Destination,
+    { chunk = k, start = cOffset, rowStride = cRowStride, bias, adds = accumulate }: Destination,
   ) =>
     gpu.dispatch({
       ...halfOperand(gpu, { kernel, code }, 'b', b.tensor),
@@ -80,7 +81,7 @@ export function lowerGemm(gpu: GpuLowering, spec: GemmSpec, choice: GemmChoice):
       params: [
         ...[m, n, k, chunk],
         ...[a.rowStride, a.columnStride, b.rowStride, b.columnStride],
-        ...[a.offset ?? 0, b.offset ?? 0, start, Number(bias !== undefined), Number(adds)],
+        ...[a.offset ?? 0, b.offset ?? 0, start, Number(bias !== undefined), Number(adds), rowStride],
       ],
       workgroups,
     });
@@ -93,8 +94,9 @@ export function lowerGemm(gpu: GpuLowering, spec: GemmSpec, choice: GemmChoice):
   const { variant, splitTo } = choice[gemmClass(spec)];
   const { code, tile } = gemmVariants[variant];
   const [columns, rows] = [Math.ceil(n / tile), Math.ceil(m / tile)];
-  const wanted = Math.min(Math.floor(splitTo / (rows * columns)), Math.floor(k / SHORTEST_PART));
+  const parts = Math.min(Math.floor(splitTo / (rows * columns)), Math.floor(k / SHORTEST_PART));
   // Parts start on multiples of 16, the depth of the shared tiles.
+  const wanted = cRowStride === n ? parts : 1;
   const chunk = wanted > 1 ? Math.ceil(k / wanted / 16) * 16 : k;
   const planes = wanted > 1 ? Math.ceil(k / chunk) : 1;
   const kernel = { kernel: `gemm_${variant}`, code };
@@ -108,5 +110,5 @@ export function lowerGemm(gpu: GpuLowering, spec: GemmSpec, choice: GemmChoice):
     params: [m * n, n, planes, cOffset, Number(bias !== undefined), Number(accumulate)],
     threads: m * n,
   });
-  return [product(kernel, partial, workgroups, { chunk, start: 0, adds: false }), join];
+  return [product(kernel, partial, workgroups, { chunk, start: 0, rowStride: n, adds: false }), join];
 }
