@@ -80,7 +80,7 @@ export function planTable(plan: PlanView): string {
   lines.push(
     '',
     'each pass alone:',
-    ...passes.map((pass) => `  ${name(pass.name).slice(2)}${size(pass.bytes)}`),
+    ...passes.map((pass) => `  ${pass.name.padEnd(26)}${size(pass.bytes)}`),
   );
   lines.push('', plan.fits ? 'It fits.' : (plan.refusal ?? ''));
   return lines.join('\n');
