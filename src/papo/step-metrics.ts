@@ -57,3 +57,38 @@ export function merge(steps: Record<string, number>[]): Record<string, number> {
   }
   return merged;
 }
+
+/**
+ * The outputs of passes over consecutive parts of a micro-batch as those of one pass over all of it. `tokens`: how many
+ * each part has. Losses are sums, other metrics means over tokens; with `ratioByRow` clip ratios are means over completions,
+ * of which all parts have as many.
+ */
+export function joinPieces(
+  outs: readonly RunOutputs[],
+  tokens: readonly number[],
+  ratioByRow: boolean,
+): RunOutputs {
+  const all = Math.max(
+    tokens.reduce((a, b) => a + b, 0),
+    1,
+  );
+  return Object.fromEntries(
+    Object.keys(outs[0]).map((name) => {
+      const parts = outs.map((out) => out[name] as Float32Array);
+      if (name !== 'loss' && !name.startsWith('metric.')) {
+        const joined = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+        let at = 0;
+        for (const part of parts) {
+          joined.set(part, at);
+          at += part.length;
+        }
+        return [name, joined];
+      }
+      const isLoss = name === 'loss' || name.endsWith('_loss');
+      const isByRow = ratioByRow && name.startsWith('metric.clip_ratio/');
+      const share = (i: number) => (isLoss ? 1 : isByRow ? 1 / parts.length : tokens[i] / all);
+      const value = parts.reduce((sum, [x], i) => sum + share(i) * x, 0);
+      return [name, Float32Array.of(value)];
+    }),
+  );
+}
