@@ -64,10 +64,11 @@ export async function main(args: string[]): Promise<number> {
 /** Kept for the life of the process: Dawn aborts when its instance is collected while a device is in use. */
 let dawn: GPU;
 
-async function openDawn(): Promise<GPU> {
+export async function openDawn(): Promise<GPU> {
   const { create, globals } = await import('webgpu');
   Object.assign(globalThis, globals);
-  dawn = create([]);
+  // For instance enable-dawn-features=vulkan_enable_f16_on_nvidia: Dawn keeps shader-f16 from NVIDIA's driver.
+  dawn = create(process.env.DAWN_FLAGS?.split(' ') ?? []);
   return dawn;
 }
 
