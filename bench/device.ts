@@ -71,6 +71,11 @@ async function openDawn(): Promise<GPU> {
   return dawn;
 }
 
+/** A WebGPU device in Node, with its own choice of kernels. */
+export async function openBenchDevice(): Promise<WebgpuDevice> {
+  return WebgpuDevice.create({ gpu: await openDawn() });
+}
+
 type Precision = 'f32' | 'packed' | 'f16';
 
 class Bench {
@@ -128,13 +133,20 @@ class Bench {
     const precisions: Precision[] = has ? ['f32', 'packed', 'f16'] : ['f32', 'packed'];
     const variants = Object.keys(gemmVariants) as GemmVariant[];
     for (const precision of precisions)
-      for (const variant of variants) {
+      for (const variant of [...variants, 'rows'] as const) {
         const devices = new Map<number, WebgpuDevice>();
         for (const [name, m, n, k, across] of shapes) {
           if (across && precision !== 'f32') continue;
-          const plan: GemmPlan = { variant, splitTo: gemmClass({ m, n, k }) === 'deep' ? 256 : 0 };
+          // Few rows have a kernel of their own where barriers are cheap.
+          const few = variant === 'rows';
+          if (few && m > 16) continue;
+          const plan: GemmPlan = {
+            variant: few ? 'register' : variant,
+            splitTo: gemmClass({ m, n, k }) === 'deep' ? 256 : 0,
+          };
           const known = devices.get(plan.splitTo);
-          const device = known ?? (await this.open({ gemm: plan, shaderF16: precision === 'f16' }));
+          const device =
+            known ?? (await this.open({ gemm: plan, shaderF16: precision === 'f16', cheapBarriers: few }));
           devices.set(plan.splitTo, device);
           const g = new Graph();
           const dtype = precision === 'f32' ? 'f32' : 'f16';
@@ -151,7 +163,14 @@ class Bench {
   }
 
   async attention(): Promise<void> {
-    const device = await this.open();
+    for (const cheapBarriers of [true, false]) {
+      const device = await this.open({ cheapBarriers });
+      await this.attentionOn(device, cheapBarriers ? 'tiled' : 'plain');
+      device.dispose();
+    }
+  }
+
+  private async attentionOn(device: WebgpuDevice, kind: string): Promise<void> {
     const of = (prefixes: number, prefixLength: number, group: number, completionLength: number) => ({
       ...{ prefixes, prefixLength, group, completionLength, headDim: 64 },
     });
@@ -186,11 +205,20 @@ class Bench {
       const forward = await timeGraph(device, build(false));
       const both = await timeGraph(device, build(true));
       const flops = 4 * pairs * s.headDim;
-      this.add({ part: 'attention', name: `${name}, forward`, ms: forward, gflops: flops / forward / 1e6 });
+      this.add({
+        part: 'attention',
+        name: `${kind}, ${name}, forward`,
+        ms: forward,
+        gflops: flops / forward / 1e6,
+      });
       const ms = both - forward;
-      this.add({ part: 'attention', name: `${name}, backward`, ms, gflops: (2.5 * flops) / ms / 1e6 });
+      this.add({
+        part: 'attention',
+        name: `${kind}, ${name}, backward`,
+        ms,
+        gflops: (2.5 * flops) / ms / 1e6,
+      });
     }
-    device.dispose();
   }
 
   async head(): Promise<void> {
@@ -283,7 +311,11 @@ const tiny = (config: VlmConfig): VlmConfig => ({
 });
 
 /** Milliseconds of one run of the graph. Variables that `stores` lack are zeros. */
-async function timeGraph(device: WebgpuDevice, g: Graph, stores: readonly Store[] = []): Promise<number> {
+export async function timeGraph(
+  device: WebgpuDevice,
+  g: Graph,
+  stores: readonly Store[] = [],
+): Promise<number> {
   const known = new Set(stores.flatMap(({ names }) => names));
   const missing = [...g.variables].filter(([name]) => !known.has(name));
   const store = device.createStore(
