@@ -1,0 +1,86 @@
+/** What page and worker say to each other about models: where they come from, how far they are, what is kept of them. */
+import type { DeviceChoice, PickedFileView } from './protocol.ts';
+
+/** Where a model comes from, as a run remembers it. Never a token. */
+export type ModelSource =
+  /** The page's own. */
+  | { readonly kind: 'built-in'; readonly url: string }
+  /** A folder below the page's own origin. */
+  | { readonly kind: 'site'; readonly url: string }
+  /** `commit`: what the revision was when it was loaded. */
+  | { readonly kind: 'hub'; readonly id: string; readonly revision?: string; readonly commit?: string }
+  /** Files that the user gave: only the user can give them again. */
+  | { readonly kind: 'files' };
+
+/** A model to load. */
+export type ModelChoice =
+  | Exclude<ModelSource, { kind: 'files' }>
+  | { readonly kind: 'files'; readonly files: PickedFileView[] };
+
+/** The model that an adapter was trained on, or that a run began with. */
+export interface ModelMark {
+  readonly name: string;
+  readonly source: ModelSource;
+  /** Of its configuration and of some of its weights: two models that have the same are taken for one. */
+  readonly mark: string;
+}
+
+export interface LoadProgress {
+  /** A sentence for people. */
+  readonly message: string;
+  /** From 0 to 1. */
+  readonly fraction: number;
+  /** Where bytes are counted: a download, or the way onto the device. */
+  readonly bytes?: {
+    readonly loaded: number;
+    readonly total: number;
+    /** null until it can be told. */
+    readonly perSecond: number | null;
+    readonly secondsLeft: number | null;
+  };
+}
+
+export interface Loaded extends ModelMark {
+  /** The same as `name`. */
+  readonly model: string;
+  /** The user gave its files; else it is the page's, or was downloaded. */
+  readonly isOwn: boolean;
+  readonly parameters: number;
+  /** Its frozen weights lie on the device in half floats, once for everybody who asks it. */
+  readonly isLarge: boolean;
+  readonly device: { readonly kind: 'webgpu' | 'cpu' | 'reference'; readonly label: string };
+  /** Why the device, or the model's copy, is not the one that one might expect. */
+  readonly notice?: string;
+}
+
+/** A model that was downloaded and is kept in this browser. */
+export interface CachedModelView {
+  readonly key: string;
+  readonly source: Exclude<ModelSource, { kind: 'files' }>;
+  readonly name: string;
+  /** Bytes that are here, and that the whole model has. */
+  readonly bytes: number;
+  readonly totalBytes: number;
+  readonly isWhole: boolean;
+}
+
+export interface ModelService {
+  /**
+   * Loads a model onto a device; an earlier one and its run are given up once the new one's files are here. `token`: of
+   * the Hub, for this one download, kept nowhere. Rejects where it fails or is cancelled; `loadedModel` then says what
+   * there is.
+   */
+  load(
+    choice: ModelChoice,
+    device: DeviceChoice,
+    onProgress: (progress: LoadProgress) => void,
+    token?: string,
+  ): Promise<Loaded>;
+  cancelLoad(): void;
+  /** The model that is there; null where none is. */
+  loadedModel(): Loaded | null;
+  cachedModels(): Promise<CachedModelView[]>;
+  deleteCachedModel(key: string): Promise<void>;
+  /** Addresses of model folders that the site lists in models/index.json; none where it lists none. */
+  siteModels(base: string): Promise<string[]>;
+}
