@@ -41,6 +41,7 @@ export default defineConfig({
       '@huggingface/tokenizers',
       '@zip.js/zip.js/lib/zip-core-native.js',
       'client-zip',
+      'hash-wasm',
       'hyparquet',
       'hyparquet-compressors',
       'hyparquet/src/column.js',
