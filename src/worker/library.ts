@@ -19,7 +19,7 @@ import type {
 } from './protocol.ts';
 import { heldOutOf, historyRow } from './run.ts';
 import { changesBetween } from './run-changes.ts';
-import { requestOfRun } from './run-request.ts';
+import { modelOfRun, requestOfRun } from './run-request.ts';
 
 type Progress = (progress: TransferProgress) => void;
 
@@ -63,6 +63,7 @@ export class Library {
         isCutOff,
         hasRewardCode: text('reward_code') !== '',
         model: text('model'),
+        base: info.settings.use_peft === true || checkpoints.length === 0 ? modelOfRun(info) : null,
         task: text('dataset_name') || text('task'),
       };
     });

@@ -67,11 +67,11 @@ export interface CachedModelView {
 export interface ModelService {
   /**
    * Loads a model onto a device; an earlier one and its run are given up once the new one's files are here. `token`: of
-   * the Hub, for this one download, kept nowhere. Rejects where it fails or is cancelled; `loadedModel` then says what
-   * there is.
+   * the Hub, for this one download, kept nowhere. null: the model that is there, on another device. Rejects where it
+   * fails or is cancelled; `loadedModel` then says what there is.
    */
   load(
-    choice: ModelChoice,
+    choice: ModelChoice | null,
     device: DeviceChoice,
     onProgress: (progress: LoadProgress) => void,
     token?: string,
@@ -81,6 +81,4 @@ export interface ModelService {
   loadedModel(): Loaded | null;
   cachedModels(): Promise<CachedModelView[]>;
   deleteCachedModel(key: string): Promise<void>;
-  /** Addresses of model folders that the site lists in models/index.json; none where it lists none. */
-  siteModels(base: string): Promise<string[]>;
 }

@@ -51,11 +51,7 @@ export class LoadedModel implements ModelMark {
   }
 
   /** The policy that all share who do not change its weights. Its owner is this. */
-  base(
-    device: Device,
-    onProgress?: (progress: LoadProgress) => void,
-    signal?: AbortSignal,
-  ): Promise<Policy> {
+  base(device: Device, onProgress?: (progress: LoadProgress) => void, signal?: AbortSignal): Promise<Policy> {
     if (this.shared?.device === device) return this.shared.policy;
     this.leaveDevice();
     const started = performance.now();

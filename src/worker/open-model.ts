@@ -1,6 +1,7 @@
 /** A model from where the visitor wants it: the site, the Hub, files. Loaded when the first of them is asked for. */
-import { cachedModels, openModel } from '../models/open-model.ts';
+
 import { parseHubModel } from '../models/model-id.ts';
+import { cachedModels, openModel } from '../models/open-model.ts';
 import type { ModelProgress } from '../models/progress.ts';
 import { lastName, type Opened } from './built-in-model.ts';
 import type { CachedModelView, LoadProgress, ModelChoice } from './model-protocol.ts';
@@ -12,7 +13,10 @@ export interface OpenOptions {
   readonly token?: string;
 }
 
-export async function openChoice(choice: Exclude<ModelChoice, { kind: 'built-in' }>, options: OpenOptions): Promise<Opened> {
+export async function openChoice(
+  choice: Exclude<ModelChoice, { kind: 'built-in' }>,
+  options: OpenOptions,
+): Promise<Opened> {
   const base = globalThis.location.href;
   const { onNotice, signal, token } = options;
   const onProgress = (progress: ModelProgress) => options.onProgress(shownProgress(progress));

@@ -26,6 +26,7 @@ const summary = (name: string, more: Partial<RunSummary> = {}): RunSummary => ({
   isCutOff: false,
   hasRewardCode: false,
   model: 'papo-nano',
+  base: null,
   task: 'shapes',
   ...more,
 });
