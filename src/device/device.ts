@@ -59,6 +59,11 @@ export interface DeviceLimits {
   readonly largestTensor: number;
   /** Bytes of all tensors together; absent where nobody knows (WebGPU does not tell). */
   readonly memory?: number;
+  /**
+   * Bytes that WebAssembly can address, where graphs run in it: each run, or each block of one (see Graph.blocks), with all
+   * that it reads and makes. What is kept between runs lies outside.
+   */
+  readonly wasm?: number;
   /** What ops on WebGPU are cut to, so that a graph can be planned without the device. */
   readonly webgpu?: { readonly lowering: GpuLowering['limits']; readonly gemm: GemmChoice };
 }

@@ -3,7 +3,7 @@
  * rows, and again in the backward pass, so that all of them are never there at once.
  */
 import type { OnnxBuilder } from '../device/cpu/onnx-builder.ts';
-import type { Call } from './graph.ts';
+import type { Call, Tensor } from './graph.ts';
 import type { HeadAttributes, HeadBackwardAttributes } from './head.ts';
 import { headSettings } from './head-webgpu.ts';
 
@@ -18,19 +18,31 @@ interface Sizes {
   /** N, the rows of one view. */
   readonly rows: number;
   readonly views: number;
+  readonly chunkBytes: number;
 }
 
-function sizesOf({ inputs: [hidden, weight], attributes: { views } }: Call<HeadAttributes>): Sizes {
-  return { vocabulary: weight.shape[0], rows: hidden.shape[0] / views, views };
+function sizesOf(
+  hidden: Tensor,
+  weight: Tensor,
+  { views, chunkBytes = headSettings.chunkBytes }: HeadAttributes,
+): Sizes {
+  return { vocabulary: weight.shape[0], rows: hidden.shape[0] / views, views, chunkBytes };
 }
 
-function chunksOf({ rows, vocabulary, views }: Sizes): Chunk[] {
-  const most = Math.max(1, Math.floor(headSettings.chunkBytes / (views * vocabulary * 4)));
+function chunksOf({ rows, vocabulary, views, chunkBytes }: Sizes): Chunk[] {
+  const most = Math.max(1, Math.floor(chunkBytes / (views * vocabulary * 4)));
   const size = Math.ceil(rows / Math.ceil(rows / most));
   return Array.from({ length: Math.ceil(rows / size) }, (_, i) => ({
     first: i * size,
     count: Math.min(size, rows - i * size),
   }));
+}
+
+/** How the head goes about its rows: rows of a view in the largest chunk, and how many chunks there are. */
+export function chunkOf([hidden, weight]: readonly Tensor[], attributes: HeadAttributes) {
+  const sizes = sizesOf(hidden, weight, attributes);
+  const chunks = chunksOf(sizes);
+  return { ...sizes, count: chunks[0]?.count ?? 0, chunks: chunks.length };
 }
 
 /** A chunk's rows of a value [views · N, …], first those of the original view; of one of [N, …] where `views` is 1. */
@@ -95,7 +107,7 @@ function targetsOf(b: OnnxBuilder, call: Call<HeadAttributes>, chunk: Chunk, siz
 }
 
 export function headNodes(b: OnnxBuilder, call: Call<HeadAttributes>): string[] {
-  const sizes = sizesOf(call);
+  const sizes = sizesOf(call.inputs[0], call.inputs[1], call.attributes);
   const { views } = sizes;
   const [logps] = call.outputs;
   const chunks = chunksOf(sizes);
@@ -126,7 +138,7 @@ export function headNodes(b: OnnxBuilder, call: Call<HeadAttributes>): string[] 
 export function headBackwardNodes(b: OnnxBuilder, call: Call<HeadBackwardAttributes>): string[] {
   const [hidden, weight, , temperature, logps, entropy, kl, dlogps, dentropy, dkl] = call.inputs;
   const { weightGradient } = call.attributes;
-  const sizes = sizesOf(call);
+  const sizes = sizesOf(call.inputs[0], call.inputs[1], call.attributes);
   const { views, vocabulary } = sizes;
   const chunks = chunksOf(sizes);
   const words = b.constant(

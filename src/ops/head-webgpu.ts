@@ -4,8 +4,12 @@ import packWgsl from '../../shaders/head_pack.wgsl?raw';
 import statisticsWgsl from '../../shaders/head_statistics.wgsl?raw';
 import type { Dispatch, GpuLowering, Scratch } from '../device/webgpu/dispatch.ts';
 import type { Tensor } from './graph.ts';
+import type { HeadAttributes } from './head.ts';
 
-/** Most bytes of logits held at once, both views together. Tests lower it to get several chunks of few rows. */
+/**
+ * Most bytes of logits held at once, both views together, where the call does not say. Tests lower it to get several chunks
+ * of few rows.
+ */
 export const headSettings = { chunkBytes: 64 * 2 ** 20 };
 
 interface Sizes {
@@ -15,6 +19,7 @@ interface Sizes {
   /** N, the rows of one view. */
   readonly rows: number;
   readonly views: number;
+  readonly chunkBytes: number;
 }
 
 /** Rows first … first + count of every view; both views of a row are in one chunk, for the KL. */
@@ -23,17 +28,21 @@ interface Chunk {
   readonly count: number;
 }
 
-function sizesOf(hidden: Tensor, weight: Tensor, views: number): Sizes {
+function sizesOf(
+  hidden: Tensor,
+  weight: Tensor,
+  { views, chunkBytes = headSettings.chunkBytes }: HeadAttributes,
+): Sizes {
   const [vocabulary, d] = weight.shape;
-  return { d, vocabulary, rows: hidden.shape[0] / views, views };
+  return { d, vocabulary, rows: hidden.shape[0] / views, views, chunkBytes };
 }
 
 function chunksOf(
   gpu: GpuLowering,
-  { rows, vocabulary, views }: Sizes,
+  { rows, vocabulary, views, chunkBytes }: Sizes,
 ): { chunks: Chunk[]; logits: Scratch } {
   const bytesPerRow = views * vocabulary * 4;
-  const most = Math.min(headSettings.chunkBytes, gpu.limits.maxBindingBytes);
+  const most = Math.min(chunkBytes, gpu.limits.maxBindingBytes);
   // Chunks of equal size: a last one of few rows would keep the GPU idle.
   const wanted = Math.ceil(rows / Math.max(1, Math.floor(most / bytesPerRow)));
   const size = Math.ceil(rows / Math.max(1, wanted));
@@ -80,9 +89,9 @@ export function headDispatches(
   gpu: GpuLowering,
   [hidden, weight, targets, temperature]: readonly Tensor[],
   outputs: readonly Tensor[],
-  views: number,
+  attributes: HeadAttributes,
 ): Dispatch[] {
-  const sizes = sizesOf(hidden, weight, views);
+  const sizes = sizesOf(hidden, weight, attributes);
   const { chunks, logits } = chunksOf(gpu, sizes);
   return chunks.flatMap((chunk) => [
     ...logitsOf(gpu, chunk, sizes, hidden, weight, logits),
@@ -105,11 +114,11 @@ export function headBackwardDispatches(
   gpu: GpuLowering,
   inputs: readonly Tensor[],
   [dhidden, dweight]: readonly (Tensor | undefined)[],
-  views: number,
+  attributes: HeadAttributes,
 ): Dispatch[] {
   const [hidden, weight, targets, temperature, ...statistics] = inputs;
-  const sizes = sizesOf(hidden, weight, views);
-  const { d, vocabulary, rows } = sizes;
+  const sizes = sizesOf(hidden, weight, attributes);
+  const { d, vocabulary, rows, views } = sizes;
   const { chunks, logits } = chunksOf(gpu, sizes);
   const packed = gpu.scratch(views * rows * 6 * 4);
   const pack = gpu.dispatch({

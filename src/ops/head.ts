@@ -14,6 +14,8 @@ import { headBackwardDispatches, headDispatches } from './head-webgpu.ts';
 export interface HeadAttributes {
   /** 1: rows of one view. 2: the first half of the rows saw the original image, the second half the masked one. */
   readonly views: 1 | 2;
+  /** Most bytes of logits held at once; default headSettings.chunkBytes. */
+  readonly chunkBytes?: number;
 }
 
 export interface HeadStatistics {
@@ -33,8 +35,10 @@ export function head(
   targets: Tensor,
   temperature: Tensor,
   views: 1 | 2,
+  chunkBytes?: number,
 ): HeadStatistics {
-  const [logps, entropy, kl] = g.call(headOp, [hidden, weight, targets, temperature], { views });
+  const attributes = { views, ...(chunkBytes && { chunkBytes }) };
+  const [logps, entropy, kl] = g.call(headOp, [hidden, weight, targets, temperature], attributes);
   return { logps, entropy, kl };
 }
 
@@ -117,7 +121,7 @@ const headOp: Op<HeadAttributes> = {
     return [needs[0] ? dhidden : undefined, dweight];
   },
   onnx: headNodes,
-  webgpu: (gpu, { inputs, outputs, attributes: { views } }) => headDispatches(gpu, inputs, outputs, views),
+  webgpu: (gpu, { inputs, outputs, attributes }) => headDispatches(gpu, inputs, outputs, attributes),
 };
 
 export interface HeadBackwardAttributes extends HeadAttributes {
@@ -152,6 +156,5 @@ const headBackwardOp: Op<HeadBackwardAttributes> = {
       }
   },
   onnx: headBackwardNodes,
-  webgpu: (gpu, { inputs, outputs, attributes: { views } }) =>
-    headBackwardDispatches(gpu, inputs, outputs, views),
+  webgpu: (gpu, { inputs, outputs, attributes }) => headBackwardDispatches(gpu, inputs, outputs, attributes),
 };

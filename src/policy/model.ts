@@ -14,6 +14,8 @@ export interface PolicyModel extends VlmConfig {
   readonly dtypeOf?: (name: string) => 'f32' | 'f16';
   /** Layers are blocks of the graph: see Graph.blocks. */
   readonly hasBlocks?: boolean;
+  /** Most bytes of logits that a training or scoring pass holds at once; default headSettings.chunkBytes. */
+  readonly headChunkBytes?: number;
 }
 
 /** The model's parameters as variables of a graph, by their Hugging Face names. */

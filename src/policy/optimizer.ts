@@ -5,6 +5,20 @@ import { Graph, type Shape } from '../ops/graph.ts';
 
 export const gradientName = (parameter: string) => `grad.${parameter}`;
 
+/** One AdamW step of all parameters. Input: step [1, 3], see adamw. Output: the gradients' sum of squares. */
+export function optimizerGraph(trainable: ReadonlyMap<string, Shape>, attributes: AdamwAttributes): Graph {
+  const g = new Graph();
+  const gradients = [...trainable].map(([name, shape]) => g.variable(gradientName(name), shape));
+  const squares = sumSquares(g, gradients);
+  const step = g.input('step', [1, 3]);
+  [...trainable].forEach(([name, shape], i) => {
+    const [parameter, m, v] = [name, `m.${name}`, `v.${name}`].map((n) => g.variable(n, shape));
+    adamw(g, parameter, gradients[i], m, v, squares, step, attributes);
+  });
+  g.output('squares', squares);
+  return g;
+}
+
 export class Optimizer {
   /** Updates done; bias correction counts from 1. */
   step = 0;
@@ -26,16 +40,8 @@ export class Optimizer {
       [gradientName(name), `m.${name}`, `v.${name}`].map((entry) => ({ name: entry, shape })),
     );
     const store = device.createStore(entries);
-    const g = new Graph();
-    const gradients = [...trainable].map(([name, shape]) => g.variable(gradientName(name), shape));
-    const squares = sumSquares(g, gradients);
-    const step = g.input('step', [1, 3]);
-    [...trainable].forEach(([name, shape], i) => {
-      const [parameter, m, v] = [name, `m.${name}`, `v.${name}`].map((n) => g.variable(n, shape));
-      adamw(g, parameter, gradients[i], m, v, squares, step, attributes);
-    });
-    g.output('squares', squares);
-    return new Optimizer(store, await device.compile(g, [weights, store]), attributes);
+    const program = await device.compile(optimizerGraph(trainable, attributes), [weights, store]);
+    return new Optimizer(store, program, attributes);
   }
 
   /**

@@ -55,7 +55,7 @@ function scores(
       targets: g.input('targets', [B * T], 'i32'),
       temperature: g.input('temperature', [1, 1]),
     },
-    { B, T, views: shape.views, detachMaskedBranch },
+    { B, T, views: shape.views, detachMaskedBranch, chunkBytes: config.headChunkBytes },
   );
   return { g, head };
 }

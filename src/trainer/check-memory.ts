@@ -1,22 +1,22 @@
-/** Refuses a run for which the device has no room, before anything of it is allocated. */
+/** Plans a run, and refuses it where the device has no room, before anything of it is allocated. */
 import type { Dataset } from '../data/dataset.ts';
 import { evaluationPromptsPerRun } from '../data/evaluate.ts';
 import { UserError } from '../errors.ts';
 import type { ResolvedConfig } from '../papo/config.ts';
 import { roundUp } from '../policy/layout.ts';
-import { planRunOnDevice, refusal } from '../policy/memory.ts';
+import { type PlanView, planRunOnDevice } from '../policy/plan.ts';
 import type { Policy } from '../policy/policy.ts';
 
 /** Prompts of a dataset are taken to be about as long as its first ones. */
 const shownRows = 32;
 
-/** The bytes that the run needs. Throws a UserError with these, what there is, and what would fit. */
+/** Throws a UserError with what the run needs, what there is, and what would fit. */
 export async function checkMemory(
   policy: Policy,
   config: ResolvedConfig,
   train: Dataset,
   heldOut: Dataset | null,
-): Promise<number> {
+): Promise<PlanView> {
   const first = async (data: Dataset) =>
     Promise.all(Array.from({ length: Math.min(shownRows, data.size) }, (_, i) => data.row(i)));
   const rows = [...(await first(train)), ...(heldOut ? await first(heldOut) : [])];
@@ -24,9 +24,9 @@ export async function checkMemory(
   const prefixLengths = [roundUp(Math.max(...lengths), config.pad_to_multiple_of ?? 8)];
   const prompts = Math.min(evaluationPromptsPerRun, config.num_eval_samples);
   const evaluation = { prompts, group: 1, maxTokens: config.max_completion_length };
-  const run = { prefixLengths, ...(heldOut && { evaluation }) };
+  const dtypeOf = (name: string) => policy.weights.dtype(name);
+  const run = { prefixLengths, dtypeOf, ...(heldOut && { evaluation }) };
   const plan = await planRunOnDevice(policy.config, config, run, policy.device);
-  const refused = refusal(plan);
-  if (refused) throw new UserError(refused);
-  return plan.total;
+  if (plan.refusal) throw new UserError(plan.refusal);
+  return plan;
 }

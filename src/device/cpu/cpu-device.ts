@@ -29,8 +29,8 @@ export interface CpuOptions {
 export class CpuDevice implements Device {
   readonly kind = 'cpu';
   readonly label: string;
-  /** onnxruntime-web's WASM addresses memory with 32 bits, and everything that a run reads or makes is in there. */
-  readonly limits = { largestTensor: WASM_BYTES, memory: WASM_BYTES };
+  /** onnxruntime-web's WASM addresses memory with 32 bits. */
+  readonly limits = { largestTensor: WASM_BYTES, wasm: WASM_BYTES };
   readonly lost = new Promise<DeviceLostError>(() => {});
 
   constructor({ threads }: CpuOptions = {}) {

@@ -16,8 +16,9 @@ export interface NamedBytes {
 export interface ProgramSize {
   /** Bytes of the slots that intermediate values share, in descending order: see pooledBytes. */
   readonly slots: SlotSizes;
-  /** Their sum. */
+  /** Their sum, and what of it are slots of scratch (logits, pieces of products), not of values. */
   readonly activations: number;
+  readonly scratch: number;
   /** Bytes of host inputs, constants and kernel parameters. */
   readonly fixed: number;
   /** The largest buffer among them. */
@@ -47,5 +48,11 @@ export function programSize(
   ];
   const total = (parts: readonly NamedBytes[]) => parts.reduce((sum, { bytes }) => sum + bytes, 0);
   const largest = [...slots, ...fixed].reduce((a, b) => (b.bytes > a.bytes ? b : a));
-  return { slots: slots.map(({ bytes }) => bytes), activations: total(slots), fixed: total(fixed), largest };
+  return {
+    slots: slots.map(({ bytes }) => bytes),
+    activations: total(slots),
+    scratch: total(slots.filter(({ name }) => name.startsWith('scratch of '))),
+    fixed: total(fixed),
+    largest,
+  };
 }

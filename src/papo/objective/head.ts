@@ -17,6 +17,15 @@ export interface HeadInputs {
   temperature: Tensor;
 }
 
+export interface HeadShape {
+  readonly B: number;
+  readonly T: number;
+  readonly views: 1 | 2;
+  readonly detachMaskedBranch: boolean;
+  /** See HeadAttributes. */
+  readonly chunkBytes?: number;
+}
+
 export type HeadOutputs = Pick<
   ObjectiveInputs,
   'per_token_logps' | 'entropy' | 'per_token_logps_masked' | 'entropy_masked' | 'kl_exact'
@@ -29,7 +38,7 @@ export type HeadOutputs = Pick<
 export function buildHead(
   g: Graph,
   inputs: HeadInputs,
-  { B, T, views, detachMaskedBranch }: { B: number; T: number; views: 1 | 2; detachMaskedBranch: boolean },
+  { B, T, views, detachMaskedBranch, chunkBytes }: HeadShape,
 ): HeadOutputs {
   const { weight, targets, temperature } = inputs;
   const N = B * T;
@@ -38,7 +47,7 @@ export function buildHead(
     const original = Float32Array.from({ length: 2 * N }, (_, row) => (row < N ? 1 : 0));
     hidden = where(g, g.constant(original, [2 * N, 1], 'original rows'), hidden, detach(g, hidden));
   }
-  const { logps, entropy, kl } = head(g, hidden, weight, targets, temperature, views);
+  const { logps, entropy, kl } = head(g, hidden, weight, targets, temperature, views, chunkBytes);
   const view = (x: Tensor, k: number): Tensor => {
     const row =
       views === 1 ? x : gather(g, reshape(g, x, [2, N]), g.constant(Int32Array.of(k), [1], `view ${k}`));
