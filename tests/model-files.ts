@@ -3,6 +3,12 @@ import { floatTensor, type StoredTensor, writeSafetensors } from '../src/store/s
 
 export const weightValue = (tensor: number, i: number) => Math.fround(Math.cos(tensor * 77 + i));
 
+/** Where `values` are not those of `someTensors`' tensor of this name, or -1. Comparing by `toEqual` takes seconds. */
+export function firstDifference(name: string, values: Float32Array): number {
+  const t = Number(name.slice('model.t'.length));
+  return values.findIndex((value, i) => value !== weightValue(t, i));
+}
+
 export function someTensors(size = 5_000, count = 6): StoredTensor[] {
   return Array.from({ length: count }, (_, t) =>
     floatTensor(

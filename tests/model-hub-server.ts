@@ -7,6 +7,8 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { type Answer, chunksOf, FakeModelHub, rangeAnswer, type Trouble } from './model-hub.ts';
 
 async function listen(handler: RequestListener): Promise<[Server, string]> {
@@ -23,20 +25,20 @@ async function close(server: Server): Promise<void> {
 const headersOf = (request: IncomingMessage) =>
   new Headers(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
 
-async function send(answer: Answer, response: ServerResponse): Promise<void> {
-  response.writeHead(answer.status, answer.headers);
+async function* paced(answer: Answer): AsyncGenerator<Uint8Array> {
   try {
-    for await (const chunk of chunksOf(answer)) {
-      if (response.destroyed) return;
-      if (!response.write(chunk))
-        await new Promise((resolve) => response.once('drain', resolve).once('close', resolve));
-    }
-    response.end();
-  } catch {
+    yield* chunksOf(answer);
+  } catch (error) {
     // What was written shall arrive before the connection is lost.
     await new Promise((resolve) => setTimeout(resolve, 50));
-    response.destroy();
+    throw error;
   }
+}
+
+async function send(answer: Answer, response: ServerResponse): Promise<void> {
+  response.writeHead(answer.status, answer.headers);
+  // A cut, or a client that has gone.
+  await pipeline(Readable.from(paced(answer)), response).catch(() => {});
 }
 
 export async function startModelHub(): Promise<FakeModelHub & { close(): Promise<void> }> {

@@ -199,7 +199,7 @@ export class FakeModelHub {
   }
 }
 
-/** A static server's answer. */
+/** A static server's answer. One with the ETag `*` does not know If-Range. */
 export function rangeAnswer(
   bytes: Uint8Array,
   etag: string,
@@ -216,7 +216,10 @@ export function rangeAnswer(
   };
   const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(range ?? '') ?? [];
   const isWhole =
-    first === undefined || trouble.noRange || trouble.noLength || (ifRange !== null && ifRange !== etag);
+    first === undefined ||
+    trouble.noRange ||
+    trouble.noLength ||
+    (ifRange !== null && ifRange !== etag && etag !== '*');
   if (isWhole) {
     if (!trouble.noLength) headers['Content-Length'] = String(bytes.byteLength);
     return { status: 200, headers, body: damaged(bytes) };

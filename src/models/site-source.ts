@@ -1,10 +1,11 @@
 /** Models on the page's own origin, which lists nothing: files are asked for by name, and read by ranges. */
 import { UserError } from '../errors.ts';
+import { delayAfter, wait } from '../export/hub-fetch.ts';
 import { checkFileName, indexFile, type ModelFiles, readWeightMap, weightsFile } from '../store/hf-folder.ts';
 import { bytesInMemory, type RangedFile } from '../store/tensor-source.ts';
 import type { RemoteFile, RemoteModel } from './cache.ts';
 import { siteError } from './explain.ts';
-import { Refused, request, type WebOptions } from './web-request.ts';
+import { connectionError, Refused, request, retriesOf, type WebOptions } from './web-request.ts';
 
 /** What a request for a file's beginning told of it. */
 interface Probe {
@@ -25,20 +26,51 @@ const firstBytes = 256 * 1024;
 
 const explain = (error: unknown, url: string) => (error instanceof Refused ? siteError(error, url) : error);
 
-async function bodyOf(response: Response, url: URL, options: WebOptions): Promise<Uint8Array> {
-  try {
-    return new Uint8Array(await response.arrayBuffer());
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    throw new UserError(`${url.href} could not be loaded: ${(error as Error).message}`);
+/**
+ * A request whose body is wanted at once, where `wants` says so: one that breaks off is asked for again. Throws Refused,
+ * or the signal's reason.
+ */
+async function ask(
+  url: URL,
+  headers: Record<string, string>,
+  options: WebOptions,
+  wants: (response: Response) => boolean,
+): Promise<{ response: Response; bytes: Uint8Array | null }> {
+  for (let attempt = 1; ; attempt++) {
+    const response = await request(url, headers, options);
+    if (!wants(response)) {
+      await response.body?.cancel();
+      return { response, bytes: null };
+    }
+    try {
+      return { response, bytes: new Uint8Array(await response.arrayBuffer()) };
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      const cut = connectionError(error);
+      const delay = delayAfter(cut, attempt, retriesOf(options));
+      if (delay === null) throw cut;
+      await wait(delay, options.signal);
+    }
   }
+}
+
+/** Servers of single-page apps answer a missing file with their page and status 200. */
+const isPage = ({ headers }: Response) => headers.get('content-type')?.startsWith('text/html') ?? false;
+
+/** The length that is told; that of a compressed body is not the file's. */
+function lengthOf({ headers }: Response): number | null {
+  const length = headers.get('content-encoding') ? null : headers.get('content-length');
+  return length === null ? null : Number(length);
 }
 
 /** The file of this address, or null where there is none. */
 async function probe(url: URL, options: WebOptions): Promise<Probe | null> {
-  let response: Response;
+  let answer: Awaited<ReturnType<typeof ask>>;
   try {
-    response = await request(url, { Range: `bytes=0-${firstBytes - 1}` }, options);
+    answer = await ask(url, { Range: `bytes=0-${firstBytes - 1}` }, options, (response) => {
+      if (isPage(response)) return false;
+      return response.status === 206 || (lengthOf(response) ?? Infinity) <= smallBytes;
+    });
   } catch (error) {
     if (error instanceof Refused && (error.status === 404 || error.status === 410)) return null;
     // An empty file has no first byte.
@@ -46,26 +78,14 @@ async function probe(url: URL, options: WebOptions): Promise<Probe | null> {
       return { url, size: 0, hasRanges: true, mark: undefined, start: new Uint8Array() };
     throw explain(error, url.href);
   }
+  const { response, bytes: start } = answer;
+  if (isPage(response)) return null;
   const { headers, status } = response;
-  // Servers of single-page apps answer a missing file with their page and status 200.
-  if (headers.get('content-type')?.startsWith('text/html')) {
-    await response.body?.cancel();
-    return null;
-  }
   const mark = headers.get('etag') ?? headers.get('last-modified') ?? undefined;
-  if (status === 206) {
-    const total = /^bytes 0-\d+\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1];
-    const start = await bodyOf(response, url, options);
-    if (total === undefined) throw new UserError(`${url.href}: the server does not say how large it is.`);
-    return { url, size: Number(total), hasRanges: true, mark, start };
-  }
-  const length = headers.get('content-encoding') ? null : headers.get('content-length');
-  const size = length === null ? null : Number(length);
-  if (size !== null && size <= smallBytes) {
-    return { url, size, hasRanges: false, mark, start: await bodyOf(response, url, options) };
-  }
-  await response.body?.cancel();
-  return { url, size, hasRanges: false, mark, start: null };
+  if (status !== 206) return { url, size: lengthOf(response), hasRanges: false, mark, start };
+  const total = /^bytes 0-\d+\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1];
+  if (total === undefined) throw new UserError(`${url.href}: the server does not say how large it is.`);
+  return { url, size: Number(total), hasRanges: true, mark, start };
 }
 
 /** A file whose server gives parts of it. What follows the wanted part is kept for the read that follows. */
@@ -82,17 +102,13 @@ function rangesOf({ url, size, mark, start }: Probe & { size: number }, options:
       // A weak ETag is not allowed to stand here.
       if (mark && !mark.startsWith('W/')) headers['If-Range'] = mark;
       const all = { ...options, signal: signal ?? options.signal };
-      let response: Response;
+      let bytes: Uint8Array | null;
       try {
-        response = await request(url, headers, all);
+        ({ bytes } = await ask(url, headers, all, ({ status }) => status === 206));
       } catch (error) {
         throw explain(error, url.href);
       }
-      if (response.status !== 206) {
-        await response.body?.cancel();
-        throw new UserError(`${url.href} was changed while it was read: load the model again.`);
-      }
-      const bytes = await bodyOf(response, url, all);
+      if (!bytes) throw new UserError(`${url.href} was changed while it was read: load the model again.`);
       held = { begin, bytes };
       // Large tensors are handed over as they are; a copy for the next read would hold them twice.
       if (bytes.byteLength === end - begin) {

@@ -16,7 +16,7 @@ import {
 import { convertTensor } from '../../../src/store/convert-tensor.ts';
 import type { OpenModel } from '../../../src/store/open-folder.ts';
 import { StorageFullError } from '../../../src/store/run-store.ts';
-import { modelOf, shardedModelOf, sideTexts, someTensors, weightValue } from '../../model-files.ts';
+import { firstDifference, modelOf, shardedModelOf, sideTexts, someTensors } from '../../model-files.ts';
 import type { AskedFor } from '../../model-hub.ts';
 import { startModelHub } from '../../model-hub-server.ts';
 
@@ -68,8 +68,7 @@ async function expectWhole(model: OpenModel, count = 6): Promise<void> {
   expect(model.tensors.size).toBe(count);
   for (const [name, source] of model.tensors) {
     const values = convertTensor(await source.read(), source.dtype, 'f32');
-    const t = Number(name.at(-1));
-    expect(values).toEqual(Float32Array.from({ length: values.length }, (_, i) => weightValue(t, i)));
+    expect([name, values.length, firstDifference(name, values)]).toEqual([name, source.shape[0], -1]);
   }
 }
 
