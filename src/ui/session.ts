@@ -16,6 +16,8 @@ import { focusFirstProblem, panelOf } from './focus-problem.ts';
 import { Lesson } from './lesson/lesson-controller.ts';
 import { type LinkRequest, parseLink } from './link.ts';
 import { Looking } from './look/looking.ts';
+import { Models } from './models/models.ts';
+import { Planned } from './models/planned.ts';
 import type { Panel } from './panels.ts';
 import { RewardTrials } from './reward/trials.ts';
 import { RolloutsView } from './rollouts/controller.ts';
@@ -56,6 +58,8 @@ export class Session implements Core {
   readonly looking = new Looking(this, () => this.trying.question);
   readonly rollouts = new RolloutsView(this);
   readonly browsing = new Browsing(this);
+  readonly models = new Models(this, (choice, token) => this.loadModel(choice, token));
+  readonly planned = new Planned(this);
   readonly files = new FilesIn(
     this,
     (files) => this.load({ kind: 'files', files }),
@@ -103,6 +107,7 @@ export class Session implements Core {
       const catalogue = await this.service.catalogue();
       this.set({ catalogue });
       this.lesson.open();
+      this.planned.open();
       if (this.link) this.address.follow(this.link);
       this.address.write();
       await this.connect();

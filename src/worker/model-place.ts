@@ -6,6 +6,7 @@ import type { LoadedModel } from './model.ts';
 import type { Loaded, LoadProgress, ModelChoice } from './model-protocol.ts';
 import { openDevice } from './open-device.ts';
 import type { DeviceChoice } from './protocol.ts';
+import type { Rates } from './step-estimate.ts';
 import { Timings } from './timings.ts';
 
 /** How long a GPU that was lost may take to come back. */
@@ -18,6 +19,12 @@ export class ModelPlace {
   private choice: DeviceChoice = 'auto';
   private notices: (string | undefined)[] = [];
   private loading?: AbortController;
+  private known?: {
+    readonly model: LoadedModel;
+    readonly device: Device;
+    readonly rows: number;
+    readonly rates: Promise<Rates>;
+  };
 
   /**
    * `leave`: ends everything that uses the model, before it goes. `leavePolicies`: gives back what asks it on the device,
@@ -105,6 +112,22 @@ export class ModelPlace {
     }
     this.choice = choice;
     return this.device!;
+  }
+
+  /** How fast the device does the model's products; measured once for each model, device and number of rows. */
+  rates(rows: number): Promise<Rates> {
+    const { model, device } = this;
+    if (!model || !device) throw new UserError('No model is loaded, so there is nothing to measure.');
+    const { known } = this;
+    if (known?.model === model && known.device === device && known.rows === rows) return known.rates;
+    const rates = import('./step-estimate.ts').then(({ measureRates }) =>
+      measureRates(model.config, device, rows),
+    );
+    this.known = { model, device, rows, rates };
+    rates.catch(() => {
+      this.known = undefined;
+    });
+    return rates;
   }
 
   private async open(choice: DeviceChoice, patience?: number): Promise<void> {

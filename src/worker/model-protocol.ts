@@ -1,5 +1,8 @@
 /** What page and worker say to each other about models: where they come from, how far they are, what is kept of them. */
-import type { DeviceChoice, PickedFileView } from './protocol.ts';
+import type { PlanView } from '../policy/plan.ts';
+import type { DeviceChoice, PickedFileView, RunRequest } from './protocol.ts';
+
+export type { PlanView } from '../policy/plan.ts';
 
 /** Where a model comes from, as a run remembers it. Never a token. */
 export type ModelSource =
@@ -64,7 +67,50 @@ export interface CachedModelView {
   readonly isWhole: boolean;
 }
 
+/** What a model would take in memory on the device that is there, trained as the preset for SmolVLM trains. */
+export interface ModelNeeds {
+  readonly parameters: number;
+  /** null where it cannot be trained so. */
+  readonly lora: { readonly bytes: number; readonly fits: boolean } | null;
+  readonly full: { readonly bytes: number; readonly fits: boolean } | null;
+  /** null where the device does not say how much it has. */
+  readonly limit: number | null;
+}
+
+/** Seconds of one step, and of its two parts. */
+export interface StepEstimate {
+  readonly seconds: number;
+  readonly rollout: number;
+  readonly training: number;
+}
+
+/** Models that can be planned without a download. */
+export type KnownModel = 'smolvlm-256m' | 'smolvlm-500m';
+
+/** What the Hub says of a model. */
+export interface HubModelView {
+  readonly id: string;
+  readonly revision: string;
+  readonly commit: string;
+  /** As its card has it; null where it says nothing. */
+  readonly license: string | null;
+  readonly downloadBytes: number;
+  readonly isGated: boolean;
+  readonly needs: ModelNeeds;
+}
+
 export interface ModelService {
+  /** `config`: a known model's, or an address of the page's own. */
+  modelNeeds(config: KnownModel | { readonly url: string }): Promise<ModelNeeds>;
+  /** Asks the Hub, which is a request to it. `token` is kept nowhere. */
+  lookUpModel(id: string, revision: string | undefined, token: string | undefined): Promise<HubModelView>;
+  /**
+   * What a run of the loaded model with these settings would hold; null where none is loaded, the settings have problems,
+   * or a later question came before the answer.
+   */
+  plan(request: RunRequest): Promise<PlanView | null>;
+  /** About how long a step of such a run takes on this device, by a probe of two seconds at most; null as for `plan`. */
+  estimateStep(request: RunRequest): Promise<StepEstimate | null>;
   /**
    * Loads a model onto a device; an earlier one and its run are given up once the new one's files are here. `token`: of
    * the Hub, for this one download, kept nowhere. null: the model that is there, on another device. Rejects where it

@@ -191,7 +191,7 @@ export class RunHost {
 
   /** What a run trains on, and what it is measured with. */
   async dataOf(
-    { dataset, task }: Origin,
+    { dataset, task }: Pick<Origin, 'dataset' | 'task'>,
     { seed }: Pick<ResolvedConfig, 'seed'>,
   ): Promise<{ train: DatasetLike; heldOut?: DatasetLike }> {
     return dataset ? this.place.data.parts(dataset, seed) : { train: task as TaskName };

@@ -110,6 +110,43 @@ export class Service implements TrainingService {
   cancelLoad = () => this.models.cancel();
   loadedModel = () => this.models.loaded();
   cachedModels: TrainingService['cachedModels'] = async () => (await import('./open-model.ts')).keptModels();
+  private readonly planner = lazily(async () => new (await import('./planner.ts')).Planner());
+  private device() {
+    const { device } = this.models;
+    if (!device) throw new UserError('There is no device yet: load a model first.');
+    return device;
+  }
+  modelNeeds: TrainingService['modelNeeds'] = async (model) =>
+    (await this.planner()).needsOf(model, this.device());
+  lookUpModel: TrainingService['lookUpModel'] = async (id, revision, token) => {
+    const { lookUpModel } = await import('../models/look-up.ts');
+    const { config, ...facts } = await lookUpModel(id, revision, { ...(token && { token }) });
+    return { ...facts, needs: await (await this.planner()).needsOfConfig(config, this.device()) };
+  };
+  /** The parts of a question about a run of the loaded model; null where there is nothing to ask. */
+  private async asked(request: RunRequest) {
+    const { model, device } = this.models;
+    const { config } = this.host.check(request);
+    if (!model || !device || !config) return null;
+    const { train } = await this.host.dataOf(request, config);
+    return { model, device, config, train };
+  }
+  plan: TrainingService['plan'] = async (request) => {
+    const asked = await this.asked(request);
+    return asked && (await this.planner()).plan(asked.model, asked.config, asked.train, asked.device);
+  };
+  estimateStep: TrainingService['estimateStep'] = async (request) => {
+    const asked = await this.asked(request);
+    // What trains needs the device for itself.
+    if (!asked || this.host.isGoing) return null;
+    const { model, config, train } = asked;
+    const [{ prefixLength }, { estimate, stepWork }] = await Promise.all([
+      import('./planner.ts'),
+      import('./step-estimate.ts'),
+    ]);
+    const rates = await this.models.rates(config.num_generations);
+    return estimate(stepWork(model.config, config, await prefixLength(model, config, train)), rates);
+  };
   deleteCachedModel: TrainingService['deleteCachedModel'] = async (key) =>
     (await import('../models/open-model.ts')).deleteCachedModel(key);
 
