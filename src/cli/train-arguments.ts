@@ -3,13 +3,15 @@ import { parseArgs } from 'node:util';
 import { UserError } from '../errors.ts';
 
 export const usage = `npm run train -- [options] [--<setting> <value> …]
-  --preset NAME    grpo, dapo, papo-g-3b, papo-g-7b, papo-d, trl-defaults, papo-nano (default)
+  --preset NAME    grpo, dapo, papo-g-3b, papo-g-7b, papo-d, trl-defaults, papo-nano (default),
+                   smolvlm-lora
   --model DIR      a Hugging Face folder (default public/models/papo-nano)
   --task NAME      shapes (default), counting, comparing, reasoning, emoji, all
   --dataset PATH   your own data: JSONL or Parquet with images, a folder or a zip of these (then no --task)
   --strict         end at the first row of the dataset that has a problem, instead of leaving it out
-  --reward NAME    boxed_answer (default), exact_match, numeric, format, or a .js or .ts file that defines reward();
-                   may be given more than once
+  --reward NAME    boxed_answer (default), exact_match, numeric, format, number_answer, relaxed_accuracy, choice_letter,
+                   short_text, text_contains, answer_match, think_format, papo_math, papo_accuracy, papo_format, or a
+                   .js or .ts file that defines reward(); may be given more than once
   --steps N        updates (max_steps)
   --seed S         seed
   --device NAME    cpu (default), webgpu

@@ -3,6 +3,7 @@
 import { Purpose, uniform } from '../papo/random.ts';
 import type { PolicyPrompt } from '../policy/layout.ts';
 import type { Completions, Policy } from '../policy/policy.ts';
+import { answersRight } from '../rewards/answer-rewards.ts';
 import { boxedAnswer } from './completion.ts';
 import type { Dataset, Row } from './dataset.ts';
 import type { Diagnosis } from './diagnose.ts';
@@ -79,8 +80,10 @@ export async function evaluate(policy: Policy, options: EvaluationOptions): Prom
   const share = (test: (d: (typeof found)[number]) => boolean) =>
     found.length === diagnoses.length ? found.filter(test).length / found.length : undefined;
   const correct = completions.texts.map((text, n) => {
-    const { answer } = rows[Math.floor(n / samples)];
-    return answer === null ? null : (diagnoses[n]?.correct ?? (boxedAnswer(text) ?? text.trim()) === answer);
+    const row = rows[Math.floor(n / samples)];
+    if (row.answer === null) return null;
+    const isSame = () => (boxedAnswer(text) ?? text.trim()) === row.answer;
+    return diagnoses[n]?.correct ?? (isSame() || answersRight(text, row));
   });
   /** Rows with an answer, each with its share of right completions. */
   const scored = rows.flatMap((row, i) => {

@@ -132,6 +132,7 @@ export const PRESETS = {
       num_generations: 4,
       per_device_train_batch_size: 4,
       gradient_accumulation_steps: 4,
+      format_prompt: 'papo',
       max_completion_length: 128,
       temperature: 1,
       top_p: 0.99,
@@ -149,7 +150,7 @@ export const PRESETS = {
       save_total_limit: 3,
     },
     source:
-      "Ours, for SmolVLM-256M and 500M on a laptop's GPU: the paper's mask and clipping, LoRA on the decoder, one prompt a micro-step.",
+      "Ours, for SmolVLM-256M and 500M on a laptop's GPU: the paper's prompt, mask and clipping, LoRA on the decoder, one prompt a micro-step.",
   },
 } as const satisfies Record<string, Preset>;
 

@@ -266,6 +266,12 @@ export const SETTINGS = {
   ),
 
   // Rollouts.
+  format_prompt: setting(
+    'rollout',
+    choice('none', 'papo'),
+    'none',
+    "What is put behind each question: nothing, or the authors' instruction to think in <think> and to answer in \\boxed{} (ours; the authors' data.format_prompt, math_perception.jinja).",
+  ),
   num_generations: setting('rollout', whole({ min: 2 }), 8, 'G, the completions drawn for a prompt.'),
   max_completion_length: setting('rollout', whole({ min: 1 }), 256, 'The most tokens a completion may have.'),
   temperature: setting(

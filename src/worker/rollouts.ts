@@ -3,6 +3,7 @@
  * images and masked images are made again, by the functions that made them for the training.
  */
 import type { Dataset } from '../data/dataset.ts';
+import { withFormatPrompt } from '../data/format-prompt.ts';
 import { TextProcessor } from '../data/tokenizer.ts';
 import { UserError } from '../errors.ts';
 import { checkpointModel } from '../export/checkpoint-model.ts';
@@ -78,7 +79,8 @@ export class Rollouts {
     const info = await reader.info();
     if (!info) throw new UserError('This run has been deleted.');
     const args = new PAPOConfig(info.settings);
-    const data = toDataset(await this.place().trainingData(info), 'train', args.seed);
+    const rows = toDataset(await this.place().trainingData(info), 'train', args.seed);
+    const data = withFormatPrompt(rows, args.format_prompt);
     const text = await this.textOf(info, reader);
     this.opened = { run, prompts: trainingPrompts(data, args), text };
     return this.opened;

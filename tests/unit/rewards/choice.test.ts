@@ -70,7 +70,6 @@ describe('letters', () => {
       ' ',
       'A cat',
       'a cat',
-      'I',
       'K',
       'Z',
       '5',
