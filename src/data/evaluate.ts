@@ -21,6 +21,8 @@ export interface EvaluationOptions {
   readonly greedy?: boolean;
   /** What the policy sees instead of the image (masked, blank): an image, or normalised pixels. */
   readonly view?: (image: RasterImage, index: number) => Seen | Promise<Seen>;
+  /** Completions of one program run, at most; default evaluationPromptsPerRun. */
+  readonly completionsPerRun?: number;
   /** Examples answered so far; may wait, so that messages come through. */
   readonly onProgress?: (done: number, total: number) => Promise<void> | void;
 }
@@ -52,6 +54,7 @@ export const evaluationPromptsPerRun = 32;
 
 export async function evaluate(policy: Policy, options: EvaluationOptions): Promise<Evaluation> {
   const { seed, samples = 1, temperature = 1, view, dataset, onProgress } = options;
+  const { completionsPerRun = evaluationPromptsPerRun } = options;
   const count = Math.min(options.examples, dataset.size);
   const rows = await Promise.all(Array.from({ length: count }, (_, i) => dataset.row(i)));
   const prompts: PolicyPrompt[] = [];
@@ -72,7 +75,7 @@ export async function evaluate(policy: Policy, options: EvaluationOptions): Prom
     minP: 0,
     uniform: (t, n) => uniform(seed, Purpose.evaluation, t, n),
     // As many completions a run with several samples as with one.
-    promptsPerRun: Math.min(Math.max(1, Math.floor(evaluationPromptsPerRun / samples)), count),
+    promptsPerRun: Math.min(Math.max(1, Math.floor(completionsPerRun / samples)), count),
     onProgress,
   });
   const diagnoses = completions.texts.map((text, n) => rows[Math.floor(n / samples)].diagnose?.(text));

@@ -19,6 +19,8 @@ export interface GenerationOptions {
   readonly policy: Policy;
   /** By name; the names are those of the metrics `rewards/<name>/mean`. */
   readonly rewards: RewardScorer;
+  /** Prompts rolled out at a time; default: all of a generation. */
+  readonly promptsPerRun?: number;
 }
 
 /** What the reward functions make of completions; see RewardGuard. */
@@ -100,7 +102,7 @@ export async function readPrompts(policy: Policy, dataset: Dataset, numbers: num
 
 /** Draws prompts from number `first` on, writes G completions of each, and has them rewarded. */
 export async function rollOut(
-  { policy, rewards: scorer }: GenerationOptions,
+  { policy, rewards: scorer, promptsPerRun }: GenerationOptions,
   config: ResolvedConfig,
   plan: BatchPlan,
   index: number,
@@ -124,6 +126,7 @@ export async function rollOut(
       minP: config.min_p ?? 0,
       uniform: (t, n) => uniform(config.seed, Purpose.sampling, index, attempt, t, n),
       padToMultipleOf: config.pad_to_multiple_of ?? undefined,
+      promptsPerRun,
     });
     const scored = await scorer.compute(rewardArgs(rows, completions, G));
     failures.push(...scored.failures);
@@ -155,7 +158,12 @@ export async function rollOut(
   });
   const inputs = groups.map((g) => g.input);
   const saliency =
-    config.mask_type === 'semantic' ? await policy.saliency(inputs.map((i) => i.pixelValues)) : undefined;
+    config.mask_type === 'semantic'
+      ? await policy.saliency(
+          inputs.map((i) => i.pixelValues),
+          promptsPerRun,
+        )
+      : undefined;
   const rollout: Rollout = {
     index,
     prompts: groups.map((g) => g.number),

@@ -57,3 +57,32 @@ export function merge(steps: Record<string, number>[]): Record<string, number> {
   }
   return merged;
 }
+
+/**
+ * The outputs of passes over consecutive parts of a micro-batch as those of one pass over all of it. `tokens`: how many
+ * each part has. Losses are sums, other metrics means over tokens (over completions where ratios are a completion's: those
+ * are weighted by tokens too, which is near it).
+ */
+export function joinPieces(outs: readonly RunOutputs[], tokens: readonly number[]): RunOutputs {
+  const all = Math.max(
+    tokens.reduce((a, b) => a + b, 0),
+    1,
+  );
+  return Object.fromEntries(
+    Object.keys(outs[0]).map((name) => {
+      const parts = outs.map((out) => out[name] as Float32Array);
+      if (name !== 'loss' && !name.startsWith('metric.')) {
+        const joined = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+        let at = 0;
+        for (const part of parts) {
+          joined.set(part, at);
+          at += part.length;
+        }
+        return [name, joined];
+      }
+      const isLoss = name === 'loss' || name.endsWith('_loss');
+      const value = parts.reduce((sum, [x], i) => sum + (isLoss ? x : (x * tokens[i]) / all), 0);
+      return [name, Float32Array.of(value)];
+    }),
+  );
+}

@@ -8,8 +8,11 @@ import type { Program, RunInputs, RunOutputs, Store } from '../device/device.ts'
 import { UserError } from '../errors.ts';
 import type { Graph } from '../ops/graph.ts';
 import { imagesOf, layout, type PolicyPrompt } from '../policy/layout.ts';
+import type { PassChoices } from '../policy/memory.ts';
+import type { PolicyModel } from '../policy/model.ts';
 import { Optimizer } from '../policy/optimizer.ts';
 import { type PassShape, passCounts, scoreGraph, trainingGraph } from '../policy/papo-pass.ts';
+import { isSum } from '../policy/plan.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { RewardFailure } from '../rewards/guard.ts';
 import { isJsonObject, type JsonObject } from '../store/json.ts';
@@ -29,13 +32,15 @@ import {
 import { maskRecipe } from './masked-image.ts';
 import { type ReadTensor, readRollout, rolloutState } from './rollout-state.ts';
 import { annealingDiscount, learningRateFactor, warmupUpdates } from './schedules.ts';
-import { merge, scalars } from './step-metrics.ts';
+import { joinPieces, merge, scalars } from './step-metrics.ts';
 import { TokenValues } from './token-values.ts';
 
 export interface TrainerOptions extends GenerationOptions {
   readonly config: ResolvedConfig;
   /** Prompts by number, without end: a procedural task, or a dataset read round and round. */
   readonly dataset: Dataset;
+  /** How it goes about its passes, as the memory plan chose. */
+  readonly choices?: Partial<PassChoices>;
 }
 
 /** One prompt with its G completions, as the page and the completions table show it. */
@@ -83,6 +88,9 @@ export class Trainer {
   private readonly plan: BatchPlan;
   /** Completions of one prompt that share a prefix in a micro-batch: whole groups where they fit. */
   private readonly unit: number;
+  /** Completions of one pass, and those of one prompt among them that share a prefix: see PassChoices.pieces. */
+  private readonly pieceSize: number;
+  private readonly pieceUnit: number;
   /**
    * The authors take the masked view's log-probs once a generation, before its updates, as constants
    * (fsdp_workers.py:675-693, dp_actor.py:193): under their objective so do we, where the policy moves in between.
@@ -107,7 +115,12 @@ export class Trainer {
     const { config, policy } = options;
     this.plan = planBatches(config);
     this.unit = gcd(this.plan.microBatchSize, config.num_generations);
-    this.recomputes = config.gradient_checkpointing ?? policy.config.hasBlocks ?? false;
+    const { pieces = 1, recompute } = options.choices ?? {};
+    if (this.plan.microBatchSize % pieces !== 0 || (pieces > 1 && !isSum(config)))
+      throw new Error(`a micro-batch of ${this.plan.microBatchSize} cannot be computed in ${pieces} pieces`);
+    this.pieceSize = this.plan.microBatchSize / pieces;
+    this.pieceUnit = gcd(this.pieceSize, this.unit);
+    this.recomputes = config.gradient_checkpointing ?? recompute ?? policy.config.hasBlocks ?? false;
     this.scoresMasked =
       config.objective === 'authors' && config.detach_masked_branch && this.plan.needsOldLogps;
   }
@@ -218,7 +231,7 @@ export class Trainer {
   private async generate(index: number, config: ResolvedConfig): Promise<Generation> {
     const { dataset } = this.options;
     const { rollout, ...prompts } = await rollOut(
-      this.options,
+      { ...this.options, promptsPerRun: this.options.choices?.promptsPerRun },
       config,
       this.plan,
       index,
@@ -233,25 +246,38 @@ export class Trainer {
     return generation;
   }
 
-  private shape(generation: Generation, batch: number, views: 1 | 2): PassShape {
+  private shape(generation: Generation, order: readonly number[], views: 1 | 2): PassShape {
     return {
-      prompts: this.plan.microBatchSize / this.unit,
+      prompts: this.pieceSize / this.pieceUnit,
       prefixLength: generation.prefixLength,
-      group: this.unit,
+      group: this.pieceUnit,
       completionLength: this.options.config.max_completion_length,
       views,
-      images: views * imagesOf(this.promptsOf(generation, batch, generation.inputs)),
+      images: views * imagesOf(this.promptsOf(order, generation.inputs)),
     };
   }
 
-  /** The prompt of each unit of a micro-batch. */
-  private promptsOf(generation: Generation, batch: number, prompts: readonly PolicyPrompt[]): PolicyPrompt[] {
+  /** Completion numbers of each pass of a micro-batch. */
+  private piecesOf(generation: Generation, batch: number): number[][] {
     const order = generation.microBatches[batch];
+    return Array.from({ length: order.length / this.pieceSize }, (_, i) =>
+      order.slice(i * this.pieceSize, (i + 1) * this.pieceSize),
+    );
+  }
+
+  /** The prompt of each unit of a pass. */
+  private promptsOf(order: readonly number[], prompts: readonly PolicyPrompt[]): PolicyPrompt[] {
     const G = this.options.config.num_generations;
     return Array.from(
-      { length: this.plan.microBatchSize / this.unit },
-      (_, u) => prompts[Math.floor(order[u * this.unit] / G)],
+      { length: order.length / this.pieceUnit },
+      (_, u) => prompts[Math.floor(order[u * this.pieceUnit] / G)],
     );
+  }
+
+  /** The policy as its passes see it. */
+  private get model(): PolicyModel {
+    const { policy, choices } = this.options;
+    return { ...policy.config, headChunkBytes: choices?.headChunkBytes };
   }
 
   /** A compiled pass of this trainer, made once a key. */
@@ -269,14 +295,13 @@ export class Trainer {
   /** The inputs that scoring and training have in common; `views` holds the prompts of each view of the shape. */
   private inputs(
     generation: Generation,
-    batch: number,
+    order: readonly number[],
     shape: PassShape,
     views: readonly (readonly PolicyPrompt[])[],
   ): RunInputs {
     const { policy } = this.options;
-    const order = generation.microBatches[batch];
     const T = shape.completionLength;
-    const of = (prompts: readonly PolicyPrompt[]) => this.promptsOf(generation, batch, prompts);
+    const of = (prompts: readonly PolicyPrompt[]) => this.promptsOf(order, prompts);
     const ids = gatherRows(generation.completions.ids, order, T);
     const both = new Int32Array(ids.length * shape.views);
     for (let v = 0; v < shape.views; v++) both.set(ids, v * ids.length);
@@ -292,15 +317,20 @@ export class Trainer {
     const { policy } = this.options;
     const base = this.reference ?? policy.weights;
     const run = async (b: number, prompts: readonly PolicyPrompt[], stores: readonly Store[]) => {
-      const shape = this.shape(generation, b, 1);
-      const lora = stores.length > 1 ? policy.config.lora : null;
-      const program = await this.program(
-        `score ${JSON.stringify([shape, stores[0] === base])}`,
-        () => scoreGraph({ ...policy.config, lora }, shape),
-        stores,
-      );
-      const out = await program.run(this.inputs(generation, b, shape, [prompts]));
-      return Float32Array.from(out.per_token_logps);
+      const T = this.options.config.max_completion_length;
+      const logps = new Float32Array(this.plan.microBatchSize * T);
+      for (const [i, order] of this.piecesOf(generation, b).entries()) {
+        const shape = this.shape(generation, order, 1);
+        const lora = stores.length > 1 ? policy.config.lora : null;
+        const program = await this.program(
+          `score ${JSON.stringify([shape, stores[0] === base])}`,
+          () => scoreGraph({ ...this.model, lora }, shape),
+          stores,
+        );
+        const out = await program.run(this.inputs(generation, order, shape, [prompts]));
+        logps.set(out.per_token_logps, i * this.pieceSize * T);
+      }
+      return logps;
     };
     for (let b = 0; b < generation.microBatches.length; b++) {
       if (this.plan.needsOldLogps) {
@@ -312,6 +342,7 @@ export class Trainer {
     }
   }
 
+  /** A micro-batch, in as many passes as it has pieces: their gradients add up, their outputs are joined. */
   private async train(
     generation: Generation,
     batch: number,
@@ -319,9 +350,31 @@ export class Trainer {
     accumulate: boolean,
     config: ResolvedConfig,
   ): Promise<RunOutputs> {
+    const outs: RunOutputs[] = [];
+    const counts: number[] = [];
+    const T = this.options.config.max_completion_length;
+    for (const [i, order] of this.piecesOf(generation, batch).entries()) {
+      const out = await this.trainPiece(generation, batch, i, tokens, accumulate || i > 0, config);
+      // A device may use the arrays' memory again.
+      outs.push(this.pieceSize === this.plan.microBatchSize ? out : copied(out));
+      counts.push(gatherRows(generation.completionMask, order, T).reduce((a, b) => a + b, 0));
+    }
+    return outs.length === 1 ? outs[0] : joinPieces(outs, counts);
+  }
+
+  private async trainPiece(
+    generation: Generation,
+    batch: number,
+    piece: number,
+    tokens: number,
+    accumulate: boolean,
+    config: ResolvedConfig,
+  ): Promise<RunOutputs> {
     const { policy } = this.options;
+    const pieces = this.piecesOf(generation, batch);
+    const order = pieces[piece];
     const maskedLogps = generation.maskedLogps.get(batch);
-    const shape = this.shape(generation, batch, needsMasked(config) && !maskedLogps ? 2 : 1);
+    const shape = this.shape(generation, order, needsMasked(config) && !maskedLogps ? 2 : 1);
     const options = {
       trainable: this.trainable,
       hasOldLogps: this.plan.needsOldLogps,
@@ -333,17 +386,24 @@ export class Trainer {
     const terms = [config.perception_loss_weight, config.der_loss_weight1, config.der_loss_weight2].map(
       (weight) => weight > 0,
     );
+    // A piece is a micro-batch of its own, of as many more of them.
+    const settings = {
+      ...config,
+      gradient_accumulation_steps: config.gradient_accumulation_steps * pieces.length,
+    };
     const program = await this.program(
       `train ${JSON.stringify([shape, options.hasMaskedLogps, accumulate, terms])}`,
-      () => trainingGraph({ ...policy.config, hasBlocks: this.recomputes }, shape, config, options),
+      () => trainingGraph({ ...this.model, hasBlocks: this.recomputes }, shape, settings, options),
       [...policy.stores, this.optimizer.store],
     );
-    const order = generation.microBatches[batch];
     const one = (x: number) => Float32Array.of(x);
+    const width = this.pieceSize * shape.completionLength;
+    const own = (values: ReadonlyMap<number, Float32Array>) =>
+      values.get(batch)!.subarray(piece * width, (piece + 1) * width);
     const inputs: RunInputs = {
       ...this.inputs(
         generation,
-        batch,
+        order,
         shape,
         [generation.inputs, generation.maskedInputs].slice(0, shape.views),
       ),
@@ -356,9 +416,9 @@ export class Trainer {
       annealing_discount: one(annealingDiscount(this.options.config, this.step, config.max_steps)),
       beta: one(config.beta),
     };
-    if (options.hasOldLogps) inputs.old_per_token_logps = generation.oldLogps.get(batch)!;
-    if (options.hasRefLogps) inputs.ref_per_token_logps = generation.refLogps.get(batch)!;
-    if (options.hasMaskedLogps) inputs.per_token_logps_masked = maskedLogps!;
+    if (options.hasOldLogps) inputs.old_per_token_logps = own(generation.oldLogps);
+    if (options.hasRefLogps) inputs.ref_per_token_logps = own(generation.refLogps);
+    if (options.hasMaskedLogps) inputs.per_token_logps_masked = own(generation.maskedLogps);
     return program.run(inputs);
   }
 
@@ -518,6 +578,9 @@ const weightsPrefix = (policy: Policy) => (policy.adapter ? 'adapter' : 'weights
 
 const needsMasked = (config: ResolvedConfig) =>
   config.perception_loss_weight > 0 || config.der_loss_weight2 > 0;
+
+const copied = (out: RunOutputs): RunOutputs =>
+  Object.fromEntries(Object.entries(out).map(([name, values]) => [name, values.slice()]));
 
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 

@@ -14,7 +14,7 @@ import type { Graph, Shape } from '../ops/graph.ts';
 import { convertTensor } from '../store/convert-tensor.ts';
 import type { ModelFolder } from '../store/hf-folder.ts';
 import { type OpenModel, openFromMemory } from '../store/open-folder.ts';
-import { parseVlmConfig } from './config.ts';
+import { parseVlmConfig, patchesPerSide } from './config.ts';
 import { type RolloutShape, rolloutGraph } from './generate.ts';
 import { imagesOf, layout, type PolicyPrompt, roundUp } from './layout.ts';
 import { initialLora, type LoraConfig, loraShapes } from './lora.ts';
@@ -250,15 +250,22 @@ export class Policy {
   }
 
   /** Attention that each patch of each image receives, [images, patches]: see patchSaliency. */
-  async saliency(images: readonly Float32Array[]): Promise<Float32Array> {
-    const count = images.length;
+  async saliency(images: readonly Float32Array[], imagesPerRun = images.length): Promise<Float32Array> {
+    const count = Math.min(imagesPerRun, images.length);
     const size = images[0].length;
     const program = await this.program(`saliency ${count}`, () => saliencyGraph(this.config, count));
     const pixel_values = new Float32Array(count * size);
-    images.forEach((image, i) => {
-      pixel_values.set(image, i * size);
-    });
-    return Float32Array.from((await program.run({ pixel_values })).saliency);
+    const patches = patchesPerSide(this.config) ** 2;
+    const received = new Float32Array(images.length * patches);
+    for (let first = 0; first < images.length; first += count) {
+      const own = images.slice(first, first + count);
+      own.forEach((image, i) => {
+        pixel_values.set(image, i * size);
+      });
+      const { saliency } = await program.run({ pixel_values });
+      received.set(saliency.subarray(0, own.length * patches), first * patches);
+    }
+    return received;
   }
 
   /** The weights as they are now, by Hugging Face name. */

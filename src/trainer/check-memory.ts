@@ -10,12 +10,13 @@ import type { Policy } from '../policy/policy.ts';
 /** Prompts of a dataset are taken to be about as long as its first ones. */
 const shownRows = 32;
 
-/** Throws a UserError with what the run needs, what there is, and what would fit. */
+/** `weightsStay`: they are held as they are, whatever the settings. Throws a UserError with what the run needs, what there is, and what would fit. */
 export async function checkMemory(
   policy: Policy,
   config: ResolvedConfig,
   train: Dataset,
   heldOut: Dataset | null,
+  { weightsStay = false } = {},
 ): Promise<PlanView> {
   const first = async (data: Dataset) =>
     Promise.all(Array.from({ length: Math.min(shownRows, data.size) }, (_, i) => data.row(i)));
@@ -25,7 +26,7 @@ export async function checkMemory(
   const prompts = Math.min(evaluationPromptsPerRun, config.num_eval_samples);
   const evaluation = { prompts, group: 1, maxTokens: config.max_completion_length };
   const dtypeOf = (name: string) => policy.weights.dtype(name);
-  const run = { prefixLengths, dtypeOf, ...(heldOut && { evaluation }) };
+  const run = { prefixLengths, ...(weightsStay && { dtypeOf }), ...(heldOut && { evaluation }) };
   const plan = await planRunOnDevice(policy.config, config, run, policy.device);
   if (plan.refusal) throw new UserError(plan.refusal);
   return plan;

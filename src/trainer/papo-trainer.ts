@@ -14,6 +14,7 @@ import { checkRewards, rewardArgs } from '../papo/generation.ts';
 import { type LiveSettings, type StepReport, Trainer } from '../papo/trainer.ts';
 import { loraOf } from '../policy/lora.ts';
 import { visionPrefix } from '../policy/parameters.ts';
+import type { PlanView } from '../policy/plan.ts';
 import { Policy } from '../policy/policy.ts';
 import { RewardGuard } from '../rewards/guard.ts';
 import type { ModelFolder } from '../store/hf-folder.ts';
@@ -90,8 +91,8 @@ export abstract class PAPOTrainer {
   readonly control = new TrainerControl();
   /** Settings that take effect at the next update, in place of those of `args` (ours). */
   live: Partial<LiveSettings> = {};
-  /** Bytes that the run holds on its device, as planned before it begins; null until then (ours). */
-  memory: number | null = null;
+  /** What the run holds on its device and how it goes about its passes, planned before it begins; null until then (ours). */
+  plan: PlanView | null = null;
 
   protected abstract readonly platform: Platform;
   private readonly handler: CallbackHandler;
@@ -150,6 +151,11 @@ export abstract class PAPOTrainer {
     this.health = new Health(this.args, this.state, this.handler);
   }
 
+  /** Bytes that the run holds on its device, as planned; null until it begins (ours). */
+  get memory(): number | null {
+    return this.plan?.total ?? null;
+  }
+
   add_callback(callback: TrainerCallback): void {
     this.handler.callbacks.push(callback);
   }
@@ -180,12 +186,15 @@ export abstract class PAPOTrainer {
     this.trainer?.dispose();
     this.trainer = undefined;
     checkFormatPrompt(policy, config);
-    this.memory = await checkMemory(policy, config, this.train_dataset, this.eval_dataset);
+    this.plan = await checkMemory(policy, config, this.train_dataset, this.eval_dataset, {
+      weightsStay: this.options.model instanceof Policy,
+    });
     const trainer = await Trainer.create({
       policy,
       config,
       dataset: this.train_dataset,
       rewards: this.rewards,
+      choices: this.plan.choices,
     });
     this.trainer = trainer;
     control.should_training_stop = false;
@@ -254,6 +263,7 @@ export abstract class PAPOTrainer {
       seed: args.seed,
       maxTokens: args.max_completion_length,
       temperature: this.live.temperature ?? args.temperature,
+      completionsPerRun: this.plan?.choices.evaluationPromptsPerRun,
       onProgress: (done) => this.handler.call('on_prediction_step', { done, total }),
     });
     const metrics: Record<string, number> = {
