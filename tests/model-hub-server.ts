@@ -37,6 +37,7 @@ async function* paced(answer: Answer): AsyncGenerator<Uint8Array> {
 
 async function send(answer: Answer, response: ServerResponse): Promise<void> {
   response.writeHead(answer.status, answer.headers);
+  response.flushHeaders();
   // A cut, or a client that has gone.
   await pipeline(Readable.from(paced(answer)), response).catch(() => {});
 }

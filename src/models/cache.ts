@@ -90,10 +90,25 @@ export class ModelCache {
       try {
         return await new Fetching(remote, this.disk, this.index, options).run();
       } catch (error) {
-        if (isFull(error)) throw await this.fullError(remote, error);
-        throw remote.explain(error);
+        const said = isFull(error) ? await this.fullError(remote, error) : remote.explain(error);
+        await this.tidy(remote.key).catch(() => {});
+        throw said;
       }
     });
+  }
+
+  /** Forgets a model of which no weights have come: one that was refused, or cannot be used. */
+  private async tidy(key: string): Promise<void> {
+    const { files = [] } = (await this.index.get(key)) ?? {};
+    for (const { name } of files)
+      if (name.endsWith('.safetensors') && (await (await this.slot(key, name)).size()) > 0) return;
+    await this.remove(key);
+  }
+
+  /** The entry goes first: files without one are swept, an entry without files is a download to begin. */
+  private async remove(key: string): Promise<void> {
+    await this.index.delete(key);
+    await this.disk.removeFolder(await cacheFolder(key));
   }
 
   private async fullError(remote: RemoteModel, cause: unknown): Promise<StorageFullError> {
@@ -139,9 +154,7 @@ export class ModelCache {
   /** Nothing happens where there is none. Throws UserError while it is being loaded. */
   async delete(key: string): Promise<void> {
     const isDone = await withLock(lockName(key), 'now', async () => {
-      // The entry goes first: files without one are swept, an entry without files is a download to begin.
-      await this.index.delete(key);
-      await this.disk.removeFolder(await cacheFolder(key));
+      await this.remove(key);
       return true;
     });
     if (!isDone) {
@@ -151,12 +164,12 @@ export class ModelCache {
     }
   }
 
-  /** Removes folders that no entry of the index stands for. */
+  /** Removes folders that no entry of the index stands for: what a tab left that ended while it deleted. */
   async sweep(): Promise<void> {
-    const known = new Map<string, string>();
-    for (const { key } of await this.index.all()) known.set(await cacheFolder(key), key);
-    for (const folder of await this.disk.folders())
-      if (!known.has(folder)) await this.disk.removeFolder(folder);
+    // In this order: a download makes its entry before its folder.
+    const folders = await this.disk.folders();
+    const known = new Set(await Promise.all((await this.index.all()).map(({ key }) => cacheFolder(key))));
+    for (const folder of folders) if (!known.has(folder)) await this.disk.removeFolder(folder);
   }
 }
 
@@ -189,6 +202,8 @@ class Fetching {
       usedAt: now,
     };
     this.model.usedAt = now;
+    // Before there is a folder: see `sweep`.
+    await this.save();
     const folder = await cacheFolder(key);
     const slot = (file: string) => this.disk.slot(folder, file);
     await this.plan(slot);

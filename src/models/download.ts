@@ -19,9 +19,6 @@ export interface DownloadOptions extends WebOptions {
   save(): Promise<void>;
 }
 
-/** No byte for so long, in milliseconds, and the connection counts as lost. */
-const stallTimeout = 60_000;
-
 /** Digests over what the slot holds, to go on with. */
 class Checks {
   private constructor(
@@ -91,10 +88,11 @@ const markOf = (headers: Headers) => headers.get('etag') ?? headers.get('last-mo
 /** The body's next chunk; a connection that has gone silent is an error. */
 async function nextChunk(
   reader: ReadableStreamDefaultReader<Uint8Array>,
+  longest: number,
 ): Promise<ReadableStreamReadResult<Uint8Array>> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const silence = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('no byte came for a minute')), stallTimeout);
+    timer = setTimeout(() => reject(new Error(`no byte came for ${longest / 1000} s`)), longest);
   });
   try {
     return await Promise.race([reader.read(), silence]);
@@ -127,17 +125,19 @@ async function append(
   slot: CacheSlot,
   checks: Checks,
   file: CachedFile,
-  { meter, signal, token }: DownloadOptions,
+  options: DownloadOptions,
   room: number,
 ): Promise<void> {
   if (!response.body) return;
+  const { meter, signal, token } = options;
+  const { timeout } = retriesOf(options);
   const reader = response.body.getReader();
   const writer = await onDisk(slot.writer());
   const take = async () => {
     let left = room;
     for (;;) {
       signal?.throwIfAborted();
-      const { value, done } = await nextChunk(reader);
+      const { value, done } = await nextChunk(reader, timeout);
       if (done) return;
       if (value.byteLength > left) throw new Cut(null, 'more bytes came than the file has');
       left -= value.byteLength;

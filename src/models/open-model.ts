@@ -40,11 +40,12 @@ let browserCache: Promise<ModelCache> | undefined;
 
 /** The browser's cache; one in memory where the browser lets nothing be kept. */
 export function openCache(): Promise<ModelCache> {
-  browserCache ??= opfsDisk().then((disk) =>
-    disk && typeof indexedDB !== 'undefined'
-      ? new ModelCache(disk, idbIndex())
-      : new ModelCache(memoryDisk(), memoryIndex()),
-  );
+  browserCache ??= opfsDisk().then((disk) => {
+    if (!disk || typeof indexedDB === 'undefined') return new ModelCache(memoryDisk(), memoryIndex());
+    const cache = new ModelCache(disk, idbIndex());
+    void cache.sweep().catch(() => {});
+    return cache;
+  });
   return browserCache;
 }
 
