@@ -1010,7 +1010,22 @@ export const text = {
     handOver: {
       download: (name: string) => `Download “${name}”`,
       push: (name: string) => `Push “${name}” to the Hub`,
-      folderHint: 'A Hugging Face folder: transformers, TRL and this page open it.',
+      what: 'What',
+      products: {
+        model: 'Model folder',
+        adapter: 'PEFT adapter',
+        onnx: 'ONNX for transformers.js',
+        cluster: 'On to a cluster',
+      },
+      productHints: {
+        model: (isMerged: boolean) =>
+          `A Hugging Face folder: transformers, TRL and this page open it.${isMerged ? ' The adapter is merged into its base, which must be loaded here.' : ''}`,
+        adapter: () => 'The adapter alone, a few megabytes: peft puts it on its base.',
+        onnx: (isMerged: boolean) =>
+          `What transformers.js runs in a browser, in float16.${isMerged ? ' The adapter is merged into its base, which must be loaded here.' : ''}`,
+        cluster: (isMerged: boolean) =>
+          `The model, the data as Parquet, and the settings as the authors’ PAPO code reads them, with a start script.${isMerged ? ' The base must be loaded here.' : ''}`,
+      },
       checkpoint: 'Checkpoint',
       numbers: 'Numbers as',
       dtypes: { float32: 'float32', bfloat16: 'bfloat16 (half the size)' },

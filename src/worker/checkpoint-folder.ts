@@ -1,6 +1,7 @@
 /** A checkpoint as the model that it holds: a whole one, or an adapter for one. */
 import { checkpointModel } from '../export/checkpoint-model.ts';
-import { type LoraConfig, loraOf } from '../policy/lora.ts';
+import type { Adapter } from '../export/lora/merge.ts';
+import { loraOf } from '../policy/lora.ts';
 import type { Weight } from '../policy/parameters.ts';
 import type { JsonObject } from '../store/json.ts';
 import type { OpenModel } from '../store/open-folder.ts';
@@ -14,22 +15,22 @@ const adapterPrefix = 'adapter/';
 export const isAdapter = ({ tensors }: StoredCheckpoint) =>
   [...tensors.keys()].some((name) => name.startsWith(adapterPrefix));
 
-export interface Adapter {
-  readonly lora: LoraConfig;
-  readonly seed: number;
-  readonly tensors: ReadonlyMap<string, Weight>;
+/** The adapter's settings, and its tensors one at a time. */
+export function adapterOnItsWay(checkpoint: StoredCheckpoint): Adapter & { readonly seed: number } {
+  const settings = new PAPOConfig(checkpoint.state.settings as Partial<PAPOConfig>);
+  const shapes = new Map<string, readonly number[]>();
+  for (const [name, { shape }] of checkpoint.tensors)
+    if (name.startsWith(adapterPrefix)) shapes.set(name.slice(adapterPrefix.length), shape);
+  const read = async (name: string) => (await checkpoint.read(adapterPrefix + name)).data as Float32Array;
+  return { lora: loraOf(settings)!, seed: settings.seed, tensors: { shapes, read } };
 }
 
-/** Throws a UserError where a tensor's checksum does not agree. */
-export async function checkpointAdapter(checkpoint: StoredCheckpoint): Promise<Adapter> {
-  const settings = new PAPOConfig(checkpoint.state.settings as Partial<PAPOConfig>);
-  const tensors = new Map<string, Weight>();
-  for (const name of checkpoint.tensors.keys()) {
-    if (!name.startsWith(adapterPrefix)) continue;
-    const { shape, data } = await checkpoint.read(name);
-    tensors.set(name.slice(adapterPrefix.length), { shape: [...shape], data: data as Float32Array });
-  }
-  return { lora: loraOf(settings)!, seed: settings.seed, tensors };
+/** The same, in memory. Throws a UserError where a tensor's checksum does not agree. */
+export async function checkpointAdapter(checkpoint: StoredCheckpoint) {
+  const { lora, seed, tensors } = adapterOnItsWay(checkpoint);
+  const read = new Map<string, Weight>();
+  for (const [name, shape] of tensors.shapes) read.set(name, { shape, data: await tensors.read(name) });
+  return { lora, seed, tensors: read };
 }
 
 /** A tensor whose checksum does not agree throws a UserError when it is read. */

@@ -96,6 +96,8 @@ export interface RunSummary {
   /** It needs the sandbox to go on. */
   readonly hasRewardCode: boolean;
   readonly model: string;
+  /** It trained an adapter, not the model's own weights. */
+  readonly hasAdapter: boolean;
   /** What must be loaded for it to go on; null where its checkpoints hold all of it. */
   readonly base: ModelMark | null;
   readonly task: string;
@@ -126,7 +128,14 @@ export interface ExportRequest {
   readonly run: string;
   /** A checkpoint's step. */
   readonly step: number;
-  readonly dtype: 'float32' | 'bfloat16';
+  /**
+   * The model's folder, with an adapter merged in; the adapter alone, for PEFT; the model for transformers.js alone; or the
+   * model with its data and settings, for the authors' code on a cluster.
+   */
+  readonly what: 'model' | 'adapter' | 'onnx' | 'cluster';
+  /** undefined: as the model itself is stored. */
+  readonly dtype?: 'float32' | 'bfloat16';
+  /** With `model`: the files of transformers.js too. */
   readonly onnx: boolean;
   /** Every sampled completion, as JSONL and Parquet. */
   readonly completions: boolean;

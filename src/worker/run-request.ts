@@ -18,6 +18,8 @@ export interface Origin {
   readonly model: string;
   /** Where earlier versions of this page kept the address of a model that was the site's. */
   readonly model_url?: string;
+  /** Of a Hub's model: what an adapter's config and the card name. */
+  readonly model_revision?: string;
   readonly model_source?: ModelSource;
   readonly model_mark?: string;
   readonly device: string;
@@ -42,6 +44,7 @@ export function requestOfRun({ name, settings, origin }: RunInfo): RunRequest {
 
 export const originOfModel = ({ name, source, mark }: ModelMark) => ({
   model: name,
+  ...(source.kind === 'hub' && { model_revision: source.commit ?? source.revision ?? 'main' }),
   model_source: source,
   model_mark: mark,
 });

@@ -15,7 +15,24 @@ import { Subjects } from './subjects.ts';
 import { buffersOf, rowView } from './views.ts';
 
 export class Service implements TrainingService {
-  private readonly library = new Library();
+  private readonly library: Library = new Library({
+    base: (info) => {
+      const { model } = this.models;
+      checkBase(info, model);
+      return model.folder;
+    },
+    data: async ({ origin, settings }) => {
+      const { toDataset } = await import('../trainer/inputs.ts');
+      const args = new PAPOConfig(settings);
+      const known = origin as unknown as Origin;
+      const { train, heldOut } = await this.host.dataOf(known, args);
+      return {
+        train: toDataset(train, 'train', args.seed),
+        heldOut: toDataset(heldOut ?? train, 'test', args.seed),
+        rewards: [...known.rewards, ...(known.reward_code === undefined ? [] : ['own_reward'])],
+      };
+    },
+  });
   private readonly data = new Datasets();
   private readonly subjects = new Subjects(() => ({
     device: this.models.device,

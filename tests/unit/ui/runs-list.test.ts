@@ -27,6 +27,7 @@ const summary = (name: string, more: Partial<RunSummary> = {}): RunSummary => ({
   hasRewardCode: false,
   model: 'papo-nano',
   base: null,
+  hasAdapter: false,
   task: 'shapes',
   ...more,
 });
