@@ -26,6 +26,8 @@ export interface CardFacts {
   readonly adapter?: { readonly revision: string | null };
   /** The folder holds ONNX files for transformers.js, and no weights for Python. */
   readonly isForTransformersJs?: boolean;
+  /** Frozen weights went through float16 on their way here. */
+  readonly isRounded?: boolean;
   /** Names or Hub ids. */
   readonly datasets: readonly string[];
   readonly tags?: readonly string[];
@@ -64,6 +66,10 @@ const trlCitation = `@software{vonwerra2020trl,
   url     = {https://github.com/huggingface/trl},
   year    = {2020}
 }`;
+
+/** A bfloat16 of 2⁻¹⁷ and more is a float16 too, up to 65,504, which nothing here passes. */
+export const roundedWeights =
+  'Weights that were not trained were held in float16: those smaller than 2⁻¹⁷ are the base model’s only to within 2⁻²⁵.';
 
 const sameJson = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 
@@ -196,6 +202,7 @@ export function modelCard(facts: CardFacts): string {
     facts.adapter
       ? `This is a LoRA adapter for ${from}, trained${on} with PAPO (Perception-Aware Policy Optimization).`
       : `This is ${from}, trained${on} with PAPO (Perception-Aware Policy Optimization).`,
+    ...(facts.isRounded ? [roundedWeights] : []),
     ...(facts.data ? [plain(facts.data)] : []),
     ...(facts.notes ? [plain(facts.notes)] : []),
     ...(facts.curve === null ? [] : [`![Training curve](${encodeURI(facts.curve)})`]),

@@ -47,6 +47,8 @@ export interface RunFilesOptions {
 export interface RunContents extends CheckpointModel {
   /** With it, `tensors` are the base model's. */
   readonly adapter?: Adapter;
+  /** Whether `tensors` went through float16 on a device; it is said where they have no `original`. */
+  readonly heldAs?: 'float16';
   readonly info: RunInfo;
   readonly rows: readonly LogRow[];
 }
@@ -56,7 +58,7 @@ export interface RunContents extends CheckpointModel {
  * does not fit the model, and for a cluster without data.
  */
 export async function runFiles(contents: RunContents, options: RunFilesOptions = {}): Promise<OutFile[]> {
-  const { config, sideFiles, adapter } = contents;
+  const { config, sideFiles, adapter, heldAs } = contents;
   const { what = 'model' } = options;
   const info = named(contents.info);
   if (what === 'cluster') return toCluster({ ...contents, info }, options);
@@ -65,9 +67,10 @@ export async function runFiles(contents: RunContents, options: RunFilesOptions =
   const plot = options.drawPng && trainingCurve(rows, info.name);
   const curve = plot ? { name: 'curve.png', bytes: await options.drawPng!(curveSvg(plot)) } : null;
   const base = baseModel(info);
+  const isRounded = what === 'model' && heldAs === 'float16' && !contents.tensors.original;
   const shared = {
     trainingArgs: info.settings,
-    card: card(info, rows, curve?.name ?? null, what, base),
+    card: card(info, rows, curve?.name ?? null, what, base, isRounded),
     curve,
   };
   const logs = [
@@ -118,7 +121,7 @@ function baseModel(info: RunInfo): BaseModel {
 }
 
 function toCluster(contents: RunContents, { cluster, dtype }: RunFilesOptions): Promise<OutFile[]> {
-  const { config, sideFiles, tensors, adapter, info } = contents;
+  const { config, sideFiles, tensors, adapter, heldAs, info } = contents;
   if (!cluster) throw new UserError(`${info.name}: the data of the run must go along to a cluster.`);
   const settings = parseConfig(info.settings);
   return clusterFiles({
@@ -129,6 +132,7 @@ function toCluster(contents: RunContents, { cluster, dtype }: RunFilesOptions): 
     sideFiles,
     tensors,
     adapter,
+    heldAs,
     dtype,
   });
 }
@@ -139,6 +143,7 @@ function card(
   curve: string | null,
   what: RunProduct,
   base: BaseModel,
+  isRounded: boolean,
 ): string {
   const text = (key: string) => textOf(info, key);
   // In a page `dataset` is a key of the browser's storage.
@@ -156,6 +161,7 @@ function card(
     base_model: base.name,
     adapter: what === 'adapter' ? { revision: base.revision } : undefined,
     isForTransformersJs: what === 'onnx',
+    isRounded,
     datasets: data ? [data] : task ? [`the built-in task ${task}`] : [],
     data: text('data'),
     rewards,

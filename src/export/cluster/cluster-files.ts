@@ -26,6 +26,8 @@ export interface ClusterParts {
   /** The model's weights; with `adapter`, the base model's. */
   readonly tensors: TensorSource;
   readonly adapter?: Adapter;
+  /** Whether `tensors` went through float16; it is said where they have no `original`. */
+  readonly heldAs?: 'float16';
   /** Default: bfloat16 where config.json says so, else float32. */
   readonly dtype?: 'float32' | 'bfloat16';
   readonly train: Dataset;
@@ -64,6 +66,7 @@ export async function clusterFiles(parts: ClusterParts): Promise<OutFile[]> {
     otherRewards: other,
     modelType: String(config.model_type),
     isMerged: adapter !== undefined,
+    isRounded: parts.heldAs === 'float16' && !tensors.original,
   });
   const model = modelFolderFiles({
     config,

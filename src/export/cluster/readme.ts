@@ -1,5 +1,6 @@
 /** README.md of the download: what is in it, how it is started, and what was translated to what. */
 import { code, plain, table } from '../markdown.ts';
+import { roundedWeights } from '../model-card.ts';
 import type { Translated, Translation, Untranslated } from './translation.ts';
 
 export interface ReadmeFacts {
@@ -15,6 +16,8 @@ export interface ReadmeFacts {
   readonly modelType: string;
   /** Whether an adapter was merged into the model. */
   readonly isMerged: boolean;
+  /** Whether frozen weights went through float16 on their way here. */
+  readonly isRounded: boolean;
 }
 
 export function clusterReadme(facts: ReadmeFacts): string {
@@ -43,7 +46,7 @@ export function clusterReadme(facts: ReadmeFacts): string {
       translated.filter(({ from }) => from.length > 0).map(pair),
     ),
     '## Settings without a counterpart there',
-    table(['setting here', 'what happens there'], untranslated.map(lack)),
+    table(['setting here', 'what happens there'], lacks(untranslated)),
     '## Keys without a counterpart here',
     table(['key there', 'value', 'why'], translated.filter(({ from }) => from.length === 0).map(chosen)),
     'Every other key keeps that code’s own default.',
@@ -59,7 +62,13 @@ const pair = ({ from, key, value, note }: Translated) => [
   plain(note),
 ];
 const chosen = ({ key, value, note }: Translated) => [code(key), show(value), plain(note)];
-const lack = ({ name, note }: Untranslated) => [code(name), plain(note)];
+
+/** Settings with the same words in one row. */
+function lacks(untranslated: readonly Untranslated[]): string[][] {
+  const names = new Map<string, string[]>();
+  for (const { name, note } of untranslated) names.set(note, [...(names.get(note) ?? []), code(name)]);
+  return Array.from(names, ([note, some]) => [some.join(', '), plain(note)]);
+}
 
 function files(facts: ReadmeFacts): string[][] {
   return [
@@ -83,7 +92,9 @@ function notes(facts: ReadmeFacts): string[] {
         ]
       : []),
     `That code was written for Qwen2.5-VL. For ${code(facts.modelType)} its packed attention has no case, so \`padding_free\` is off; its rollouts need a vLLM that knows this model (SmolVLM: vllm-project/vllm#16017).`,
+    'Its requirements do not say which omegaconf: 2.3 takes its configuration classes, 2.4 does not (`pip install "omegaconf<2.4"`).',
     'All GPUs of a run share an update: its completions must divide by their number, and what each has by the micro-batch.',
+    ...(facts.isRounded ? [plain(roundedWeights)] : []),
     'This has been checked against that code’s configuration classes, not run on its GPUs.',
   ];
 }

@@ -147,7 +147,12 @@ function perceptionKeys(t: Translation, s: ResolvedConfig): void {
   t.put('algorithm.use_ori_entropy_loss', s.der_loss_weight1 > 0, 'der_loss_weight1');
   t.put('algorithm.ori_entropy_loss_coef', s.der_loss_weight1, 'der_loss_weight1', 'η1; sampled there');
   t.put('algorithm.use_aug_entropy_loss', s.der_loss_weight2 > 0, 'der_loss_weight2');
-  t.put('algorithm.aug_entropy_loss_coef', s.der_loss_weight2, 'der_loss_weight2', 'η2; sampled there');
+  t.put(
+    'algorithm.aug_entropy_loss_coef',
+    s.der_loss_weight2,
+    'der_loss_weight2',
+    'η2; sampled there, and without a gradient: see detach_masked_branch',
+  );
 }
 
 function actorKeys(t: Translation, s: ResolvedConfig, sizes: BatchSizes): void {
@@ -291,7 +296,7 @@ function trainerKeys(t: Translation, s: ResolvedConfig, facts: ClusterFacts, siz
     'trainer.max_steps',
     s.max_steps === -1 ? null : sizes.rollouts,
     'max_steps',
-    `in rollouts, of ${sizes.updatesPerRollout} updates each`,
+    s.max_steps === -1 ? 'the epochs decide' : `in rollouts, of ${sizes.updatesPerRollout} updates each`,
   );
   t.choose('trainer.project_name', 'papo-web', 'where its logs go');
   t.put('trainer.experiment_name', facts.name, 'run_name');

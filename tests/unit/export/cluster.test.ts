@@ -105,13 +105,19 @@ describe('clusterFiles', async () => {
     const readme = await textOf(named(files, 'README.md'));
     expect(readme).toContain('| `perception_loss_weight` | `algorithm.kl_prcp_coef` | `0.01` | γ |');
     expect(readme).toContain('its adapter merged in');
-    expect(readme).toContain('| `lora_r` | it trains all weights');
+    expect(readme).toContain('| `use_peft`, `lora_r`, `lora_alpha`,');
     expect(readme).toContain('40 rows as Parquet');
     expect(readme).not.toContain('code of your own');
     const own = await clusterFiles(parts({ rewards: ['short', 'format'] }));
     const said = await textOf(named(own, 'README.md'));
     expect(said).toContain('**`short`: not in `reward.py`.**');
     expect(await textOf(named(own, 'papo.yaml'))).toContain('    reward_function_kwargs:\n      format: 1\n');
+  });
+
+  it('names one commit of their code everywhere, which the list of keys is of', async () => {
+    const { commit } = JSON.parse(await readFile('tests/fixtures/papo-config-fields.json', 'utf8'));
+    for (const name of ['README.md', 'start.sh'])
+      expect(await textOf(named(files, name)), name).toContain(commit);
   });
 
   it('weighs rewards as the run does', async () => {

@@ -119,6 +119,15 @@ describe('runFiles', () => {
     expect(weights.get('model.text_model.embed_tokens.weight')!.dtype).toBe('BF16');
   });
 
+  it('says that frozen weights went through float16, where their original bytes are not at hand', async () => {
+    const card = async (more: Partial<RunContents>) =>
+      textOf(named(await runFiles({ ...contents, ...more }), 'README.md'));
+    expect(await card({ heldAs: 'float16' })).toContain('held in float16');
+    expect(await card({})).not.toContain('held in float16');
+    const original = { ...base, original: async () => null };
+    expect(await card({ heldAs: 'float16', tensors: original })).not.toContain('held in float16');
+  });
+
   it('refuses what there is not', async () => {
     const whole = { ...contents, adapter: undefined };
     await expect(runFiles(whole, { what: 'adapter' })).rejects.toThrow('run trained all weights');
