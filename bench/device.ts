@@ -64,11 +64,17 @@ export async function main(args: string[]): Promise<number> {
 /** Kept for the life of the process: Dawn aborts when its instance is collected while a device is in use. */
 let dawn: GPU;
 
-async function openDawn(): Promise<GPU> {
+export async function openDawn(): Promise<GPU> {
   const { create, globals } = await import('webgpu');
   Object.assign(globalThis, globals);
-  dawn = create([]);
+  // For instance enable-dawn-features=vulkan_enable_f16_on_nvidia: Dawn keeps shader-f16 from NVIDIA's driver.
+  dawn = create(process.env.DAWN_FLAGS?.split(' ') ?? []);
   return dawn;
+}
+
+/** A WebGPU device in Node, with its own choice of kernels. */
+export async function openBenchDevice(): Promise<WebgpuDevice> {
+  return WebgpuDevice.create({ gpu: await openDawn() });
 }
 
 type Precision = 'f32' | 'packed' | 'f16';
@@ -128,13 +134,20 @@ class Bench {
     const precisions: Precision[] = has ? ['f32', 'packed', 'f16'] : ['f32', 'packed'];
     const variants = Object.keys(gemmVariants) as GemmVariant[];
     for (const precision of precisions)
-      for (const variant of variants) {
+      for (const variant of [...variants, 'rows'] as const) {
         const devices = new Map<number, WebgpuDevice>();
         for (const [name, m, n, k, across] of shapes) {
           if (across && precision !== 'f32') continue;
-          const plan: GemmPlan = { variant, splitTo: gemmClass({ m, n, k }) === 'deep' ? 256 : 0 };
+          // Few rows have a kernel of their own where barriers are cheap.
+          const few = variant === 'rows';
+          if (few && m > 16) continue;
+          const plan: GemmPlan = {
+            variant: few ? 'register' : variant,
+            splitTo: gemmClass({ m, n, k }) === 'deep' ? 256 : 0,
+          };
           const known = devices.get(plan.splitTo);
-          const device = known ?? (await this.open({ gemm: plan, shaderF16: precision === 'f16' }));
+          const device =
+            known ?? (await this.open({ gemm: plan, shaderF16: precision === 'f16', cheapBarriers: few }));
           devices.set(plan.splitTo, device);
           const g = new Graph();
           const dtype = precision === 'f32' ? 'f32' : 'f16';
@@ -151,7 +164,14 @@ class Bench {
   }
 
   async attention(): Promise<void> {
-    const device = await this.open();
+    for (const cheapBarriers of [true, false]) {
+      const device = await this.open({ cheapBarriers });
+      await this.attentionOn(device, cheapBarriers ? 'tiled' : 'plain');
+      device.dispose();
+    }
+  }
+
+  private async attentionOn(device: WebgpuDevice, kind: string): Promise<void> {
     const of = (prefixes: number, prefixLength: number, group: number, completionLength: number) => ({
       ...{ prefixes, prefixLength, group, completionLength, headDim: 64 },
     });
@@ -186,11 +206,20 @@ class Bench {
       const forward = await timeGraph(device, build(false));
       const both = await timeGraph(device, build(true));
       const flops = 4 * pairs * s.headDim;
-      this.add({ part: 'attention', name: `${name}, forward`, ms: forward, gflops: flops / forward / 1e6 });
+      this.add({
+        part: 'attention',
+        name: `${kind}, ${name}, forward`,
+        ms: forward,
+        gflops: flops / forward / 1e6,
+      });
       const ms = both - forward;
-      this.add({ part: 'attention', name: `${name}, backward`, ms, gflops: (2.5 * flops) / ms / 1e6 });
+      this.add({
+        part: 'attention',
+        name: `${kind}, ${name}, backward`,
+        ms,
+        gflops: (2.5 * flops) / ms / 1e6,
+      });
     }
-    device.dispose();
   }
 
   async head(): Promise<void> {
@@ -283,7 +312,11 @@ const tiny = (config: VlmConfig): VlmConfig => ({
 });
 
 /** Milliseconds of one run of the graph. Variables that `stores` lack are zeros. */
-async function timeGraph(device: WebgpuDevice, g: Graph, stores: readonly Store[] = []): Promise<number> {
+export async function timeGraph(
+  device: WebgpuDevice,
+  g: Graph,
+  stores: readonly Store[] = [],
+): Promise<number> {
   const known = new Set(stores.flatMap(({ names }) => names));
   const missing = [...g.variables].filter(([name]) => !known.has(name));
   const store = device.createStore(

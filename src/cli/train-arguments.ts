@@ -1,6 +1,7 @@
 /** The command line of `npm run train`. */
 import { parseArgs } from 'node:util';
 import { UserError } from '../errors.ts';
+import { splitArguments } from './settings-arguments.ts';
 
 export const usage = `npm run train -- [options] [--<setting> <value> …]
   --preset NAME    grpo, dapo, papo-g-3b, papo-g-7b, papo-d, trl-defaults, papo-nano (default),
@@ -44,26 +45,9 @@ const ours = {
   help: { type: 'boolean', default: false },
 } as const;
 
-const isFlag = (name: string) =>
-  Object.hasOwn(ours, name) && ours[name as keyof typeof ours].type === 'boolean';
-
 /** `--name value` pairs that are not ours are settings; parseConfig judges them. */
 export function readArguments(args: string[]) {
-  const settings: Record<string, unknown> = {};
-  const known: string[] = [];
-  for (let i = 0; i < args.length; i++) {
-    const name = args[i].startsWith('--') ? args[i].slice(2).split('=')[0] : '';
-    if (!name) throw new UserError(`unexpected argument "${args[i]}"\n${usage}`);
-    const inline = args[i].includes('=') ? args[i].slice(args[i].indexOf('=') + 1) : undefined;
-    const flag = isFlag(name);
-    if (flag && inline !== undefined) throw new UserError(`--${name} takes no value, got "${inline}"`);
-    if (!flag && inline === undefined && args[i + 1] === undefined)
-      throw new UserError(`--${name} needs a value`);
-    const value = flag ? undefined : (inline ?? args[++i]);
-    // As one word: the value may itself begin with a dash.
-    if (Object.hasOwn(ours, name)) known.push(value === undefined ? `--${name}` : `--${name}=${value}`);
-    else settings[name] = parseValue(value!);
-  }
+  const { known, settings } = splitArguments(args, ours, usage);
   const { values } = parseArgs({ args: known, options: ours });
   if (values.steps !== undefined) settings.max_steps = number(values.steps, 'steps');
   if (values.seed !== undefined) settings.seed = number(values.seed, 'seed');
@@ -78,13 +62,4 @@ function number(text: string, name: string): number {
   if (text.trim() === '' || Number.isNaN(Number(text)))
     throw new UserError(`--${name}: expected a number, got "${text}"`);
   return Number(text);
-}
-
-/** Numbers, booleans, null and lists as JSON; everything else is text. */
-function parseValue(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }

@@ -56,13 +56,22 @@ export async function evaluate(policy: Policy, options: EvaluationOptions): Prom
   const { seed, samples = 1, temperature = 1, view, dataset, onProgress } = options;
   const { completionsPerRun = evaluationPromptsPerRun } = options;
   const count = Math.min(options.examples, dataset.size);
-  const rows = await Promise.all(Array.from({ length: count }, (_, i) => dataset.row(i)));
+  const { preparation } = policy;
+  const rows = await Promise.all(
+    Array.from({ length: count }, async (_, i) => {
+      const row = await dataset.row(i, preparation);
+      return { ...row, image: preparation.prepare(row.image) };
+    }),
+  );
   const prompts: PolicyPrompt[] = [];
   for (const [i, { prompt, image }] of rows.entries()) {
     const seen = view ? await view(image, i) : image;
     prompts.push({
       ids: policy.text.buildPrompt(prompt),
-      pixelValues: seen instanceof Float32Array ? seen : policy.pixels(seen),
+      // Made when they are asked for: bytes take a quarter of their room.
+      get pixelValues() {
+        return seen instanceof Float32Array ? seen : policy.pixels(seen);
+      },
     });
   }
   const completions = await policy.generate(prompts, {

@@ -167,7 +167,7 @@ export class TextProcessor {
 
   /**
    * The text of one token, for showing it alone. A byte-level one is shown by what its bytes say, and those that are no
-   * whole character as \\xF0.
+   * whole character as \xF0.
    */
   tokenText(id: number): string {
     const token = this.#tokenizer.id_to_token(id);
@@ -207,7 +207,8 @@ export class TextProcessor {
   }
 
   /**
-   * The rendered chat, up to where the answer starts. Each image's place is expanded, in order, to what its grid asks. As in transformers, special tokens that stand in a message's text become special tokens.
+   * The rendered chat, up to where the answer starts; each image's place is expanded, in order, to what its grid asks.
+   * As in transformers, special tokens that stand in a message's text become special tokens.
    */
   renderChat(messages: readonly ChatMessage[], grids: readonly ImageGrid[]): string {
     const { image } = this.#names;

@@ -86,7 +86,7 @@ export class ModelCache {
    * What arrived before stays, to go on with.
    */
   async fetch(remote: RemoteModel, options: FetchOptions = {}): Promise<ModelFiles> {
-    return withLock(lockName(remote.key), options.signal, async () => {
+    const work = async () => {
       try {
         return await new Fetching(remote, this.disk, this.index, options).run();
       } catch (error) {
@@ -94,7 +94,11 @@ export class ModelCache {
         await this.tidy(remote.key).catch(() => {});
         throw said;
       }
-    });
+    };
+    const done = await withLock(lockName(remote.key), 'now', work);
+    if (done) return done;
+    options.onNotice?.(`${remote.where} is being loaded already, here or in another tab: waiting for that.`);
+    return withLock(lockName(remote.key), options.signal, work);
   }
 
   /** Forgets a model of which no weights have come: one that was refused, or cannot be used. */

@@ -53,7 +53,7 @@ function fileUrl({ hub }: Server, id: string, commit: string, name: string): URL
 
 /**
  * The files of `model` at the commit that its revision is now. Throws UserError where the Hub refuses, Refused where it
- * cannot be reached or is not well, or the signal's reason.
+ * cannot be reached, is not well or has no time (429), or the signal's reason.
  */
 export async function hubModel(model: HubModel, options: HubOptions = {}): Promise<RemoteModel> {
   const { id, revision } = model;
@@ -92,7 +92,8 @@ export async function hubModel(model: HubModel, options: HubOptions = {}): Promi
       });
     }
   } catch (error) {
-    const isUnreachable = error instanceof Refused && (error.status === null || error.status >= 500);
+    const isUnreachable =
+      error instanceof Refused && (error.status === null || error.status === 429 || error.status >= 500);
     throw isUnreachable ? error : explain(error, asked);
   }
   const known = commit;

@@ -12,9 +12,21 @@ interface SyncAccess {
   }>;
 }
 
+/** A worker that was just killed may still hold the file for a moment. */
+async function openAccess(handle: SyncAccess): ReturnType<SyncAccess['createSyncAccessHandle']> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await handle.createSyncAccessHandle();
+    } catch (error) {
+      if ((error as Error).name !== 'NoModificationAllowedError' || attempt === 10) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
 /** In a worker: written in place, so that what was written outlives a kill. */
 async function inPlace(handle: FileSystemFileHandle & SyncAccess, start: number): Promise<SlotWriter> {
-  const access = await handle.createSyncAccessHandle();
+  const access = await openAccess(handle);
   let at = start;
   return {
     async write(bytes) {

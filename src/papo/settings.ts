@@ -99,7 +99,7 @@ export const SETTINGS = {
     'PAPO',
     whole({ min: 1 }),
     14,
-    'Side of a patch in pixels for mask_type patch_black and semantic (ours; 14 in the paper).',
+    'Side of a patch for mask_type patch_black, in pixels of the picture as the model gets it, 512 a side with SmolVLM (ours; 14 in the paper).',
   ),
   der_loss_weight1: setting(
     'PAPO',

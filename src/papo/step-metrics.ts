@@ -60,10 +60,14 @@ export function merge(steps: Record<string, number>[]): Record<string, number> {
 
 /**
  * The outputs of passes over consecutive parts of a micro-batch as those of one pass over all of it. `tokens`: how many
- * each part has. Losses are sums, other metrics means over tokens (over completions where ratios are a completion's: those
- * are weighted by tokens too, which is near it).
+ * each part has. Losses are sums, other metrics means over tokens; with `ratioByRow` clip ratios are means over completions,
+ * of which all parts have as many.
  */
-export function joinPieces(outs: readonly RunOutputs[], tokens: readonly number[]): RunOutputs {
+export function joinPieces(
+  outs: readonly RunOutputs[],
+  tokens: readonly number[],
+  ratioByRow: boolean,
+): RunOutputs {
   const all = Math.max(
     tokens.reduce((a, b) => a + b, 0),
     1,
@@ -81,7 +85,9 @@ export function joinPieces(outs: readonly RunOutputs[], tokens: readonly number[
         return [name, joined];
       }
       const isLoss = name === 'loss' || name.endsWith('_loss');
-      const value = parts.reduce((sum, [x], i) => sum + (isLoss ? x : (x * tokens[i]) / all), 0);
+      const isByRow = ratioByRow && name.startsWith('metric.clip_ratio/');
+      const share = (i: number) => (isLoss ? 1 : isByRow ? 1 / parts.length : tokens[i] / all);
+      const value = parts.reduce((sum, [x], i) => sum + share(i) * x, 0);
       return [name, Float32Array.of(value)];
     }),
   );

@@ -359,7 +359,9 @@ export class Trainer {
       outs.push(this.pieceSize === this.plan.microBatchSize ? out : copied(out));
       counts.push(gatherRows(generation.completionMask, order, T).reduce((a, b) => a + b, 0));
     }
-    return outs.length === 1 ? outs[0] : joinPieces(outs, counts);
+    return outs.length === 1
+      ? outs[0]
+      : joinPieces(outs, counts, config.importance_sampling_level === 'sequence');
   }
 
   private async trainPiece(

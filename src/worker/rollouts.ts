@@ -4,6 +4,7 @@
  */
 import type { Dataset } from '../data/dataset.ts';
 import { withFormatPrompt } from '../data/format-prompt.ts';
+import { imagePreparation } from '../data/image-processor.ts';
 import { TextProcessor } from '../data/tokenizer.ts';
 import { UserError } from '../errors.ts';
 import { checkpointModel } from '../export/checkpoint-model.ts';
@@ -110,8 +111,11 @@ export async function shown(
   prompts: Dataset,
   text: TextProcessor,
 ): Promise<ShownGroup> {
-  const row = await prompts.row(group.prompt);
-  const { masked } = maskImage(row.image, mask, group.saliency, maskRandom(mask.seed, group.place));
+  const { processor } = mask;
+  const preparation = processor && imagePreparation(processor, processor);
+  const row = await prompts.row(group.prompt, preparation);
+  const random = maskRandom(mask.seed, group.place);
+  const { masked, shown } = maskImage(row.image, mask, group.saliency, random);
   const completions = group.tokens.map((ids) => text.decode(ids, { skipSpecialTokens: true }));
-  return { ...group, row, masked, completions };
+  return { ...group, row: processor ? { ...row, image: shown } : row, masked, completions };
 }

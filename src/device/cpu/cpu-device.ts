@@ -17,9 +17,8 @@ import {
   type StoreEntry,
 } from '../device.ts';
 import { ArrayStore, findArray, InterpretedProgram } from '../interpreter.ts';
+import { wasmBytes } from './program-size.ts';
 import { cutIntoSegments, type Segment } from './segments.ts';
-
-const WASM_BYTES = 2 ** 32;
 
 export interface CpuOptions {
   /** WASM threads; more than one needs Node or a cross-origin isolated page. Default: the cores, at most 8. */
@@ -29,8 +28,7 @@ export interface CpuOptions {
 export class CpuDevice implements Device {
   readonly kind = 'cpu';
   readonly label: string;
-  /** onnxruntime-web's WASM addresses memory with 32 bits. */
-  readonly limits = { largestTensor: WASM_BYTES, wasm: WASM_BYTES };
+  readonly limits = { largestTensor: wasmBytes, wasm: wasmBytes };
   readonly lost = new Promise<DeviceLostError>(() => {});
 
   constructor({ threads }: CpuOptions = {}) {
@@ -60,7 +58,7 @@ export class CpuDevice implements Device {
 /** What onnxruntime says when WASM's memory is full, and when one tensor alone is larger than it. */
 function outOfMemory(error: unknown, what: string): OutOfMemoryError | undefined {
   const isFull = /bad_alloc|SafeIntOnOverflow|[Ff]ailed to allocate/.test(String(error));
-  return isFull ? new OutOfMemoryError(what, undefined, 0, WASM_BYTES) : undefined;
+  return isFull ? new OutOfMemoryError(what, undefined, 0, wasmBytes) : undefined;
 }
 
 interface Piece extends Segment {

@@ -22,6 +22,9 @@ export interface CpuProgramSize {
   readonly isApart: boolean;
 }
 
+/** onnxruntime-web's WASM addresses memory with 32 bits. */
+export const wasmBytes = 2 ** 32;
+
 /** Node or a tab, this program's code, and onnxruntime's, before there is any model; measured. */
 export const runtimeBytes = 300 * 2 ** 20;
 

@@ -28,6 +28,8 @@ export interface WebgpuOptions {
   readonly coreLimits?: boolean;
   /** false: read half floats as packed pairs even where the adapter has shader-f16. */
   readonly shaderF16?: boolean;
+  /** Kernels that use workgroup memory where they have the choice; default: on hardware. */
+  readonly cheapBarriers?: boolean;
   /** Fill activation memory with NaN before each run: a kernel that counts on old values then shows. For tests. */
   readonly poison?: boolean;
   /** Bytes that tensors may take on this GPU, for who knows; WebGPU does not tell. Default: until the GPU is full. */
@@ -89,6 +91,7 @@ export class WebgpuDevice implements Device {
       maxBindingBytes: Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize),
       workgroupMemory: gpu.limits.maxComputeWorkgroupStorageSize,
       shaderF16: gpu.features.has('shader-f16'),
+      cheapBarriers: options.cheapBarriers ?? !isFallback,
     };
     const key = [vendor, architecture, device, description].join('/');
     try {

@@ -1,5 +1,6 @@
 /** One download with which the authors' PAPO code goes on where this run ends. */
 import type { Dataset } from '../../data/dataset.ts';
+import { papoInstruction } from '../../data/format-prompt.ts';
 import { UserError } from '../../errors.ts';
 import type { ResolvedConfig } from '../../papo/config.ts';
 import { parseVlmConfig } from '../../policy/config.ts';
@@ -11,9 +12,10 @@ import { bytesFile, type OutFile, type TensorSource } from '../out-file.ts';
 import { checkOutFiles } from '../out-stream.ts';
 import { clusterReadme } from './readme.ts';
 import rewardPy from './reward.py?raw';
+import { translateRewards } from './rewards.ts';
 import { rowFiles } from './rows-out.ts';
 import startSh from './start.sh?raw';
-import { translateSettings } from './translate.ts';
+import { promptFile, translateSettings } from './translate.ts';
 import { yamlOf } from './yaml-out.ts';
 
 export interface ClusterParts {
@@ -30,6 +32,7 @@ export interface ClusterParts {
   readonly heldAs?: 'float16';
   /** Default: bfloat16 where config.json says so, else float32. */
   readonly dtype?: 'float32' | 'bfloat16';
+  /** Rows as the data have them: without the instruction of the setting format_prompt, which that code adds itself. */
   readonly train: Dataset;
   readonly heldOut: Dataset;
   /** Rows to write where the training data have no end; default 4,096. */
@@ -38,8 +41,8 @@ export interface ClusterParts {
   readonly rewards: readonly string[];
 }
 
-/** The rewards of reward.py. */
-export const clusterRewards = ['boxed_answer', 'exact_match', 'numeric', 'format'] as const;
+/** The authors' math_perception.jinja, in our copy: their checkout need not lie beside the download. */
+const promptTemplate = `{{ content | trim }}\n\n${papoInstruction}`;
 
 /** Throws UserError for data that cannot go along, and for an adapter that does not fit the model. */
 export async function clusterFiles(parts: ClusterParts): Promise<OutFile[]> {
@@ -50,11 +53,11 @@ export async function clusterFiles(parts: ClusterParts): Promise<OutFile[]> {
     throw new UserError(
       `For the cluster there must be rows to train on and held-out ones; there are ${trainRows} and ${heldOutRows}.`,
     );
-  const { weights, other } = rewardWeights(parts.rewards, settings.reward_weights);
+  const rewards = translateRewards(parts.rewards, settings.reward_weights);
   const translation = translateSettings(settings, {
     trainRows,
     maxPositions: parseVlmConfig(config).text.maxPositions,
-    rewardWeights: weights,
+    rewardWeights: rewards.weights,
     name: settings.run_name ?? parts.name,
   });
   const readme = clusterReadme({
@@ -62,10 +65,10 @@ export async function clusterFiles(parts: ClusterParts): Promise<OutFile[]> {
     translation,
     trainRows,
     heldOutRows,
-    rewards: Object.keys(weights),
-    otherRewards: other,
+    rewards,
     modelType: String(config.model_type),
     isMerged: adapter !== undefined,
+    hasPrompt: settings.format_prompt === 'papo',
     isRounded: parts.heldAs === 'float16' && !tensors.original,
   });
   const model = modelFolderFiles({
@@ -79,23 +82,13 @@ export async function clusterFiles(parts: ClusterParts): Promise<OutFile[]> {
     bytesFile('papo.yaml', yamlOf(translation.translated)),
     bytesFile('start.sh', startSh),
     bytesFile('reward.py', rewardPy),
+    ...(settings.format_prompt === 'papo' ? [bytesFile(promptFile, promptTemplate)] : []),
     ...model.map((file): OutFile => ({ ...file, name: `model/${file.name}` })),
     ...(await rowFiles(train, trainRows, 'data/train')),
     ...(await rowFiles(heldOut, heldOutRows, 'data/val')),
   ];
   checkOutFiles(files);
   return files;
-}
-
-/** Weights by name of the rewards that reward.py has; boxed_answer alone where it has none of the run's. */
-function rewardWeights(rewards: readonly string[], weights: readonly number[] | null) {
-  const known: readonly string[] = clusterRewards;
-  const own = rewards.map((name, i) => [name, weights?.[i] ?? 1] as const);
-  const translated = Object.fromEntries(own.filter(([name]) => known.includes(name)));
-  return {
-    weights: Object.keys(translated).length > 0 ? translated : { boxed_answer: 1 },
-    other: rewards.filter((name) => !known.includes(name)),
-  };
 }
 
 /**

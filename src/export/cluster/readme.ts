@@ -1,6 +1,7 @@
 /** README.md of the download: what is in it, how it is started, and what was translated to what. */
 import { code, plain, table } from '../markdown.ts';
 import { roundedWeights } from '../model-card.ts';
+import type { ClusterRewards } from './rewards.ts';
 import type { Translated, Translation, Untranslated } from './translation.ts';
 
 export interface ReadmeFacts {
@@ -8,14 +9,13 @@ export interface ReadmeFacts {
   readonly translation: Translation;
   readonly trainRows: number;
   readonly heldOutRows: number;
-  /** The run's rewards that reward.py has. */
-  readonly rewards: readonly string[];
-  /** The run's rewards that it does not have: the user's own. */
-  readonly otherRewards: readonly string[];
+  readonly rewards: ClusterRewards;
   /** config.json's model_type. */
   readonly modelType: string;
   /** Whether an adapter was merged into the model. */
   readonly isMerged: boolean;
+  /** Whether an instruction is put behind each question. */
+  readonly hasPrompt: boolean;
   /** Whether frozen weights went through float16 on their way here. */
   readonly isRounded: boolean;
 }
@@ -76,7 +76,8 @@ function files(facts: ReadmeFacts): string[][] {
     ['`data/train/`', `${facts.trainRows} rows as Parquet: ${columns}`],
     ['`data/val/`', `${facts.heldOutRows} held-out rows`],
     ['`papo.yaml`', 'the settings, for `verl.trainer.main`'],
-    ['`reward.py`', `the rewards: ${facts.rewards.map(code).join(', ')}`],
+    ['`reward.py`', `the rewards: ${Object.keys(facts.rewards.weights).map(code).join(', ')}`],
+    ...(facts.hasPrompt ? [['`format_prompt.jinja`', 'the instruction behind each question']] : []),
     ['`start.sh`', 'starts it'],
   ];
 }
@@ -84,11 +85,17 @@ function files(facts: ReadmeFacts): string[][] {
 const columns = '`problem` (with the mark `<image>`), `answer`, `images` (PNG, as the trainer saw them)';
 
 function notes(facts: ReadmeFacts): string[] {
-  const other = facts.otherRewards.map(code).join(', ');
+  const { weights, replaced, left } = facts.rewards;
+  const counted = Object.keys(weights).map(code).join(', ');
+  const own = left.map(code).join(', ');
   return [
-    ...(facts.otherRewards.length > 0
+    ...replaced.map(
+      ({ name, by }) =>
+        `${code(name)} is not in \`reward.py\`: ${code(by)}, the authors’ own, stands in its place. It takes fewer spellings of a right answer.`,
+    ),
+    ...(left.length > 0
       ? [
-          `**${other}: not in \`reward.py\`.** It is code of your own in JavaScript; write it there in Python and name it in \`worker.reward.reward_function_kwargs\` of \`papo.yaml\`. Until then ${facts.rewards.map(code).join(', ')} alone counts.`,
+          `**${own}: not in \`reward.py\`.** It is code of your own in JavaScript; write it there in Python and name it in \`worker.reward.reward_function_kwargs\` of \`papo.yaml\`. Until then ${counted} alone counts.`,
         ]
       : []),
     `That code was written for Qwen2.5-VL. For ${code(facts.modelType)} its packed attention has no case, so \`padding_free\` is off; its rollouts need a vLLM that knows this model (SmolVLM: vllm-project/vllm#16017).`,

@@ -1,8 +1,9 @@
 """The run's built-in rewards, for the authors' PAPO code (reward_type batch).
 
 `compute_score` gets the weights by name from worker.reward.reward_function_kwargs in papo.yaml, such as
-{boxed_answer: 1.0}. Each reward is that of papo-web's page, line for line; a reward of None says nothing about a
-completion and counts 0.
+{boxed_answer: 1.0}. Each reward is papo-web's of the same name; a reward of None says nothing about a completion and
+counts 0. Those that begin with papo_ are the authors' own (examples/reward_function/math.py), by mathruler, which is one
+of their requirements.
 """
 
 import re
@@ -12,6 +13,8 @@ from typing import Any, Dict, List, Optional
 NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 SEPARATOR = re.compile(r"(\d),(?=\d{3}\b)", re.ASCII)
 BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
+AROUND_MARKS = re.compile(r"\s*(<|>|/)\s*")
+PAPO_FORM = re.compile(r"<think>.*</think>.*\\boxed\{.*\}.*", re.DOTALL)
 FORM = re.compile(r"<think> [^<>\\{}]+ </think> \\boxed\{[^<>\\{}]+\}")
 
 
@@ -51,30 +54,52 @@ def format(completion: str, answer: Optional[str]) -> Optional[float]:
     return float(FORM.fullmatch(completion.strip()) is not None)
 
 
-REWARDS = {f.__name__: f for f in (boxed_answer, exact_match, numeric, format)}
+def papo_format(completion: str, answer: Optional[str]) -> Optional[float]:
+    return float(PAPO_FORM.fullmatch(AROUND_MARKS.sub(r"\1", completion)) is not None)
+
+
+def papo_accuracy(completion: str, answer: str) -> Optional[float]:
+    from mathruler.grader import extract_boxed_content, grade_answer
+
+    return float(grade_answer(extract_boxed_content(AROUND_MARKS.sub(r"\1", completion)), answer))
+
+
+def papo_math(completion: str, answer: str) -> Optional[float]:
+    return 0.9 * papo_accuracy(completion, answer) + 0.1 * papo_format(completion, answer)
+
+
+REWARDS = {
+    f.__name__: f
+    for f in (boxed_answer, exact_match, numeric, format, papo_accuracy, papo_format, papo_math)
+}
+# The rewards of a completion's form alone, which ask for no answer.
+FORMS = ("format", "papo_format")
 
 
 def score(name: str, completion: str, answer: Optional[str]) -> Optional[float]:
-    if name == "format":
-        return format(completion, answer)
+    if name in FORMS:
+        return REWARDS[name](completion, answer)
     return None if answer is None else REWARDS[name](completion, str(answer).strip())
 
 
 def compute_score(reward_inputs: List[Dict[str, Any]], **weights: float) -> List[Dict[str, float]]:
-    """overall: the weighted sum; accuracy: the first reward that looks at the answer; format: whether the form is kept."""
+    """overall: the weighted sum; accuracy and format: by the first of the rewards that judges the answer, and the form."""
     unknown = set(weights) - set(REWARDS)
     if unknown or not weights:
         raise ValueError(f"reward weights {weights}: expected some of {sorted(REWARDS)}")
-    judge = next((name for name in weights if name != "format"), "boxed_answer")
+    of_papo = all(name.startswith("papo_") for name in weights)
+    accuracy = next((name for name in weights if name not in FORMS and name != "papo_math"), None)
+    accuracy = accuracy or ("papo_accuracy" if of_papo else "boxed_answer")
+    form = next((name for name in weights if name in FORMS), "papo_format" if of_papo else "format")
     scores = []
     for reward_input in reward_inputs:
         completion, answer = reward_input["response"], reward_input["ground_truth"]
-        parts = {name: score(name, completion, answer) or 0.0 for name in {*weights, judge, "format"}}
+        parts = {name: score(name, completion, answer) or 0.0 for name in {*weights, accuracy, form}}
         scores.append(
             {
                 "overall": sum(weight * parts[name] for name, weight in weights.items()),
-                "format": parts["format"],
-                "accuracy": parts[judge],
+                "format": parts[form],
+                "accuracy": parts[accuracy],
             }
         )
     return scores

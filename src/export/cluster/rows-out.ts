@@ -4,6 +4,7 @@
  */
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import type { Dataset, Row } from '../../data/dataset.ts';
+import { papoInstruction } from '../../data/format-prompt.ts';
 import { UserError } from '../../errors.ts';
 import type { OutFile } from '../out-file.ts';
 import { pngBytes } from '../png.ts';
@@ -57,6 +58,8 @@ async function clusterRow(dataset: Dataset, index: number): Promise<ClusterRow> 
     throw new UserError(
       `${dataset.name}: row ${index} has the mark <image> in its prompt, where there is none to put.`,
     );
+  if (prompt.endsWith(papoInstruction))
+    throw new Error(`${dataset.name}: row ${index} has the instruction already that data.format_prompt adds`);
   return {
     problem: `<image>${prompt}`,
     answer,

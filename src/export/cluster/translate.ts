@@ -18,6 +18,8 @@ export interface ClusterFacts {
   readonly name: string;
 }
 
+/** In the download. */
+export const promptFile = 'format_prompt.jinja';
 /** A bound that nothing reaches, where their code has no way to switch a bound off. */
 const never = 1e9;
 /** The authors' own limit. */
@@ -57,7 +59,12 @@ function dataKeys(t: Translation, s: ResolvedConfig, facts: ClusterFacts, sizes:
     ['in prompts; ours counts completions', ...sizes.notes].join('; '),
   );
   t.choose('data.val_batch_size', -1, 'all held-out rows at once');
-  t.choose('data.format_prompt', null, 'the prompts are whole as they are');
+  t.put(
+    'data.format_prompt',
+    s.format_prompt === 'papo' ? promptFile : null,
+    'format_prompt',
+    s.format_prompt === 'papo' ? 'the authors’ math_perception.jinja' : '',
+  );
   t.put('data.shuffle', s.shuffle_dataset, 'shuffle_dataset');
   t.put('data.seed', s.seed, 'seed', 'its generators are others, so prompts come in another order');
   t.choose('data.min_pixels', null, 'the model’s own processor sizes images');

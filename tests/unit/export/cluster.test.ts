@@ -3,12 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { parquetReadObjects } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
 import { rowsDataset, worldDataset } from '../../../src/data/dataset.ts';
+import { formatPrompt, withFormatPrompt } from '../../../src/data/format-prompt.ts';
 import { UserError } from '../../../src/errors.ts';
-import {
-  type ClusterParts,
-  clusterFiles,
-  clusterRewards,
-} from '../../../src/export/cluster/cluster-files.ts';
+import { type ClusterParts, clusterFiles } from '../../../src/export/cluster/cluster-files.ts';
+import { clusterRewards, translateRewards } from '../../../src/export/cluster/rewards.ts';
 import { rowFiles } from '../../../src/export/cluster/rows-out.ts';
 import { memorySource } from '../../../src/export/model-folder.ts';
 import type { OutFile } from '../../../src/export/out-file.ts';
@@ -108,10 +106,25 @@ describe('clusterFiles', async () => {
     expect(readme).toContain('| `use_peft`, `lora_r`, `lora_alpha`,');
     expect(readme).toContain('40 rows as Parquet');
     expect(readme).not.toContain('code of your own');
-    const own = await clusterFiles(parts({ rewards: ['short', 'format'] }));
+    const own = await clusterFiles(parts({ rewards: ['short', 'format', 'answer_match'] }));
     const said = await textOf(named(own, 'README.md'));
     expect(said).toContain('**`short`: not in `reward.py`.**');
-    expect(await textOf(named(own, 'papo.yaml'))).toContain('    reward_function_kwargs:\n      format: 1\n');
+    expect(said).toContain('`answer_match` is not in `reward.py`: `papo_accuracy`');
+    expect(await textOf(named(own, 'papo.yaml'))).toContain(
+      '    reward_function_kwargs:\n      format: 1\n      papo_accuracy: 1\n',
+    );
+  });
+
+  it('puts the instruction behind each question as here, once', async () => {
+    const settings = parseConfig({ format_prompt: 'papo', num_eval_samples: 6 }, 'papo-d');
+    const some = await clusterFiles(parts({ settings }));
+    expect(await textOf(named(some, 'papo.yaml'))).toContain('  format_prompt: format_prompt.jinja\n');
+    const template = await textOf(named(some, 'format_prompt.jinja'));
+    const { prompt } = await train.row(0);
+    expect(template.replace('{{ content | trim }}', prompt)).toBe(formatPrompt(prompt, 'papo'));
+    const twice = parts({ settings, train: withFormatPrompt(train, 'papo') });
+    await expect(clusterFiles(twice)).rejects.toThrow('has the instruction already');
+    expect(files.map(({ name }) => name)).not.toContain('format_prompt.jinja');
   });
 
   it('names one commit of their code everywhere, which the list of keys is of', async () => {
@@ -210,26 +223,65 @@ describe('pngBytes', () => {
   });
 });
 
-it('reward.py gives what our rewards give', async () => {
+describe('reward.py', async () => {
   const cases = JSON.parse(await readFile('tests/fixtures/reward-cases.json', 'utf8')) as {
     completions: string[];
     answers: (string | null)[];
     scores: Record<string, (number | null)[]>;
-    weights: Record<string, number>;
-    overall: number[];
+    totals: {
+      weights: Record<string, number>;
+      scores: { overall: number; format: number; accuracy: number }[];
+    }[];
   };
   const completions = cases.completions.flatMap((text) => cases.answers.map(() => text));
   const answer = cases.completions.flatMap(() => cases.answers);
-  expect(Object.keys(cases.scores).sort()).toEqual([...clusterRewards].sort());
   const prompts = completions.map(() => '');
-  const ours: Record<string, (number | null)[]> = {};
-  for (const name of clusterRewards) {
-    ours[name] = await rewardFunctions[name]({ prompts, completions, answer });
-    expect(ours[name], name).toEqual(cases.scores[name]);
-  }
-  cases.overall.forEach((overall, i) => {
-    const sum = Object.entries(cases.weights).reduce((all, [name, w]) => all + w * (ours[name][i] ?? 0), 0);
-    expect(sum).toBeCloseTo(overall, 12);
+  const ours = async (name: string) => rewardFunctions[name]({ prompts, completions, answer });
+
+  it.each(clusterRewards)('gives what our %s gives', async (name) => {
+    expect(Object.keys(cases.scores).sort()).toEqual([...clusterRewards].sort());
+    const found = await ours(name);
+    const theirs = cases.scores[name];
+    found.forEach((value, i) => {
+      const what = `${completions[i]} for ${answer[i]}`;
+      if (value === null || theirs[i] === null) expect(value, what).toBe(theirs[i]);
+      else expect(value, what).toBeCloseTo(theirs[i], 12);
+    });
+  });
+
+  it('weighs and sums, and tells accuracy and form', async () => {
+    const parts = ['papo_accuracy', 'papo_format', 'boxed_answer', 'format', 'numeric', 'papo_math'];
+    const all = Object.fromEntries(await Promise.all(parts.map(async (name) => [name, await ours(name)])));
+    const told = [
+      ['boxed_answer', 'format'],
+      ['papo_accuracy', 'papo_format'],
+      ['numeric', 'format'],
+    ];
+    cases.totals.forEach(({ weights, scores }, k) => {
+      const [accuracy, form] = told[k];
+      scores.forEach((score, i) => {
+        const sum = Object.entries(weights).reduce((total, [name, w]) => total + w * (all[name][i] ?? 0), 0);
+        expect(score.overall).toBeCloseTo(sum, 12);
+        expect(score.accuracy).toBe(all[accuracy][i] ?? 0);
+        expect(score.format).toBe(all[form][i] ?? 0);
+      });
+    });
+  });
+
+  it('has every built-in reward, or the authors’ that is nearest to it', () => {
+    const { weights, replaced, left } = translateRewards(Object.keys(rewardFunctions), null);
+    expect(left).toEqual([]);
+    expect(Object.keys(weights).sort()).toEqual([...clusterRewards].sort());
+    expect(replaced).toContainEqual({ name: 'think_format', by: 'papo_format' });
+    expect(translateRewards(['mine'], null)).toEqual({
+      weights: { papo_math: 1 },
+      replaced: [],
+      left: ['mine'],
+    });
+    expect(translateRewards(['short_text', 'number_answer', 'format'], [0.5, 0.25, 0.1]).weights).toEqual({
+      papo_accuracy: 0.75,
+      format: 0.1,
+    });
   });
 });
 

@@ -291,6 +291,9 @@ describe('without a connection', () => {
     expect(notices).toEqual([expect.stringMatching(/cannot be asked whether tiny\/SmolVLM has changed/)]);
     await expectWhole(await open(`${id}@${commit}`, nowhere));
     expect(notices).toHaveLength(1);
+    hub.trouble = () => ({ status: 429, headers: { 'Retry-After': '3600' } });
+    await expectWhole(await open());
+    expect(notices).toHaveLength(2);
     await expect(open('tiny/other', nowhere)).rejects.toThrow(/The Hub cannot be reached \(.*pick the model/);
     await expect(open(`${id}@v2`, nowhere)).rejects.toThrow(/cannot be reached/);
   });
@@ -500,6 +503,7 @@ describe('the list', () => {
     await vi.waitFor(() => expect(hub.requests.some(isWeights)).toBe(true), 5000);
     await expect(deleteCachedModel(`hub:${id}@${commit}`, cache)).rejects.toThrow(/is being loaded/);
     for (const model of await both) await expectWhole(model);
+    expect(notices).toEqual([expect.stringMatching(/is being loaded already, .* waiting for that/)]);
     expect(starts('model.safetensors')).toEqual([0]);
   });
 });

@@ -1,179 +1,131 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import type { DeviceLimits } from '../../../src/device/device.ts';
 import { parseConfig, type ResolvedConfig } from '../../../src/papo/config.ts';
 import { parseVlmConfig, type VlmConfig } from '../../../src/policy/config.ts';
-import { type MemoryPlan, planRunMemory, planRunOnDevice, refusal } from '../../../src/policy/memory.ts';
+import { loraShapes } from '../../../src/policy/lora.ts';
+import { type Counted, type PartKind, type PassChoices, RunCounter } from '../../../src/policy/memory.ts';
 import { parameterShapes, visionPrefix } from '../../../src/policy/parameters.ts';
+import { midSizeConfig } from '../../mid-size.ts';
 
-const MIB = 2 ** 20;
-const roomy: DeviceLimits = { largestTensor: 2 ** 30 };
-const run = { prefixLengths: [48] };
-
+const roomy = { largestTensor: 2 ** 30 };
 const nano = parseVlmConfig(JSON.parse(await readFile('public/models/papo-nano/config.json', 'utf8')));
+const large = parseVlmConfig(midSizeConfig(352));
 
+const choices: PassChoices = {
+  ...{ recompute: false, headChunkBytes: 64 * 2 ** 20, pieces: 1 },
+  ...{ promptsPerRun: 2, evaluationPromptsPerRun: 4 },
+};
 const settingsOf = (given: Record<string, unknown> = {}) =>
   parseConfig({ per_device_train_batch_size: 16, num_generations: 8, ...given }, 'papo-nano');
+const counterOf = (config: VlmConfig = nano, limits: { wasm?: number } = {}) =>
+  new RunCounter(config, { prefixLengths: [48] }, { ...roomy, ...limits });
+const countOf = (settings: ResolvedConfig, chosen: Partial<PassChoices> = {}, config = nano) =>
+  counterOf(config).count(settings, { ...choices, ...chosen });
+const part = ({ parts }: Counted, wanted: PartKind) => parts.find(({ kind }) => kind === wanted)?.bytes ?? 0;
+const names = ({ passes }: Counted) => passes.map(({ name }) => name);
+const passOf = ({ passes }: Counted, wanted: string) => passes.find(({ name }) => name === wanted)!.bytes;
 
-const planOf = (settings: ResolvedConfig, limits = roomy, config: VlmConfig = nano) =>
-  planRunMemory(config, settings, run, limits);
+const numbers = (shapes: Iterable<readonly [string, readonly number[]]>) =>
+  [...shapes].reduce((sum, [, shape]) => sum + shape.reduce((a, b) => a * b, 1), 0);
 
-const names = (plan: MemoryPlan) => plan.programs.map(({ name }) => name);
-
-describe('what a run takes', () => {
-  it('counts weights, gradients, moments and the reference as their shapes say', () => {
+describe('what stays', () => {
+  it('is weights, gradients, moments and the reference as their shapes say', () => {
     const shapes = [...parameterShapes(nano)];
-    const bytes = (of: typeof shapes) =>
-      of.reduce((sum, [, shape]) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
-    const all = bytes(shapes);
-    const text = bytes(shapes.filter(([name]) => !name.startsWith(visionPrefix)));
-    const frozen = planOf(settingsOf({ freeze_vision_tower: true, beta: 0 }));
-    expect(frozen).toMatchObject({ weights: all, gradients: text, moments: 2 * text, reference: 0 });
-    const open = planOf(settingsOf({ freeze_vision_tower: false, beta: 0.01 }));
-    expect(open).toMatchObject({ weights: all, gradients: all, moments: 2 * all, reference: all });
-    expect(open.total).toBe(5 * all + open.activations);
-    const apart = open.programs.reduce((sum, { bytes }) => sum + bytes, 0);
-    expect(open.activations).toBeLessThan(apart);
+    const all = 4 * numbers(shapes);
+    const text = 4 * numbers(shapes.filter(([name]) => !name.startsWith(visionPrefix)));
+    const frozen = countOf(settingsOf({ freeze_vision_tower: true, beta: 0 }));
+    const kinds = [
+      'frozenHalf',
+      'frozen',
+      'trained',
+      'adapter',
+      'gradients',
+      'moments',
+      'reference',
+    ] as const;
+    const bytes = (count: Counted) => kinds.map((kind) => part(count, kind));
+    expect(bytes(frozen)).toEqual([0, all - text, text, 0, text, 2 * text, 0]);
+    const open = countOf(settingsOf({ freeze_vision_tower: false, beta: 0.01 }));
+    expect(bytes(open)).toEqual([0, 0, all, 0, all, 2 * all, all]);
+    expect(open.total).toBe(open.parts.reduce((sum, { bytes }) => sum + bytes, 0));
   });
 
+  it('with LoRA is the adapter alone, and no reference; matrices of a large model are half floats', () => {
+    const settings = settingsOf({ use_peft: true, lora_r: 4, beta: 0.01 });
+    const lora = {
+      r: 4,
+      lora_alpha: 1,
+      target_modules: 'all-linear',
+      use_rslora: false,
+      towers: ['text'],
+    } as const;
+    const adapter = 4 * numbers(loraShapes(large, lora));
+    const shapes = [...parameterShapes(large)];
+    const isHalf = ([name, shape]: (typeof shapes)[number]) =>
+      shape.length > 1 && !name.endsWith('position_embedding.weight');
+    const count = countOf(settings, {}, large);
+    expect(part(count, 'frozenHalf')).toBe(2 * numbers(shapes.filter(isHalf)));
+    expect(part(count, 'frozen')).toBe(4 * numbers(shapes.filter((entry) => !isHalf(entry))));
+    expect(part(count, 'adapter')).toBe(adapter);
+    expect(part(count, 'gradients')).toBe(adapter);
+    expect(part(count, 'moments')).toBe(2 * adapter);
+    expect(part(count, 'reference')).toBe(0);
+    // What is on the device already is counted as it is there.
+    const held = new RunCounter(large, { prefixLengths: [48], dtypeOf: () => 'f32' }, roomy);
+    expect(part(held.count(settings, choices), 'frozen')).toBe(4 * numbers(shapes));
+  });
+});
+
+describe('what passes take', () => {
   it('has the passes that the settings ask for', () => {
-    expect(names(planOf(settingsOf()))).toEqual(['rollout', 'training pass']);
-    expect(names(planOf(settingsOf({ gradient_accumulation_steps: 2, steps_per_generation: 4 })))).toEqual([
+    expect(names(countOf(settingsOf()))).toEqual(['rollout', 'training pass', 'optimizer']);
+    expect(names(countOf(settingsOf({ gradient_accumulation_steps: 2, steps_per_generation: 4 })))).toEqual([
       'rollout',
       'score',
       'training pass',
       'accumulating training pass',
+      'optimizer',
     ]);
-    expect(names(planOf(settingsOf({ beta: 0.01, mask_type: 'semantic' })))).toEqual([
+    expect(names(countOf(settingsOf({ beta: 0.01, mask_type: 'semantic' })))).toEqual([
       'rollout',
       'score of the reference',
       'training pass',
       'saliency',
+      'optimizer',
     ]);
     const evaluation = { prompts: 4, group: 1, maxTokens: 8 };
-    const plan = planRunMemory(nano, settingsOf(), { prefixLengths: [48, 56], evaluation }, roomy);
-    expect(names(plan)).toEqual([
+    const counter = new RunCounter(nano, { prefixLengths: [48, 56], evaluation }, roomy);
+    expect(names(counter.count(settingsOf(), choices))).toEqual([
       ...['rollout', 'evaluation', 'training pass'],
-      ...['rollout', 'evaluation', 'training pass'],
+      ...['rollout', 'evaluation', 'training pass', 'optimizer'],
     ]);
   });
 
   it('grows with the batch, and halves its views without the masked image', () => {
-    const train = (given: Record<string, unknown>) =>
-      planOf(settingsOf(given)).programs.find(({ name }) => name === 'training pass')!.bytes;
+    const train = (given: Record<string, unknown>, chosen = {}) =>
+      passOf(countOf(settingsOf(given), chosen), 'training pass');
     const [whole, half] = [train({}), train({ per_device_train_batch_size: 8 })];
     expect(whole / half).toBeGreaterThan(1.8);
     expect(whole / half).toBeLessThan(2.1);
     const grpo = { perception_loss_weight: 0, der_loss_weight1: 0, der_loss_weight2: 0 };
     expect(train({}) / train(grpo)).toBeGreaterThan(1.8);
-  });
-});
-
-describe('a run that does not fit', () => {
-  it('is refused one byte below what it takes, with the numbers', () => {
-    const settings = settingsOf();
-    const { total } = planOf(settings);
-    const just = planOf(settings, { ...roomy, memory: total });
-    expect(just.fits).toBe(true);
-    expect(refusal(just)).toBeUndefined();
-    const plan = planOf(settings, { ...roomy, memory: total - 1 });
-    expect(plan.fits).toBe(false);
-    const message = refusal(plan)!;
-    expect(message).toContain(`needs ${(total / MIB).toFixed(1)} MiB`);
-    expect(message).toContain(`the device has ${((total - 1) / MIB).toFixed(1)} MiB`);
-    expect(message).toContain(`weights ${(plan.weights / MIB).toFixed(1)} MiB`);
-    expect(message).toContain(plan.largestTensor.name);
+    // A piece of half the micro-batch is a micro-batch of half the size.
+    expect(train({}, { pieces: 2 })).toBe(half);
   });
 
-  it.each([0.75, 0.6, 0.45])(
-    'its suggestion fits, and the next larger one does not: %d of the memory',
-    (share) => {
-      const settings = settingsOf({ per_device_train_batch_size: 64 });
-      const limits = { ...roomy, memory: Math.round(planOf(settings).total * share) };
-      const plan = planOf(settings, limits);
-      const found = plan.wouldFit!;
-      expect(refusal(plan)).toContain(`per_device_train_batch_size ${found.per_device_train_batch_size}`);
-      // Through the parser: the suggestion is what a user can type.
-      expect(planOf(settingsOf({ ...found }), limits).fits).toBe(true);
-      expect(plan.sameUpdates).toBe(true);
-      const completions = (s: Pick<ResolvedConfig, keyof typeof found>) => [
-        s.per_device_train_batch_size * s.gradient_accumulation_steps,
-        s.per_device_train_batch_size * s.steps_per_generation,
-      ];
-      expect(completions(found)).toEqual(completions(settings));
-      const larger = 2 * found.per_device_train_batch_size;
-      if (larger < settings.per_device_train_batch_size) {
-        const parts = settings.per_device_train_batch_size / larger;
-        const next = settingsOf({
-          per_device_train_batch_size: larger,
-          gradient_accumulation_steps: settings.gradient_accumulation_steps * parts,
-          steps_per_generation: settings.steps_per_generation * parts,
-        });
-        expect(planOf(next, limits).fits).toBe(false);
-      }
-    },
-  );
-
-  it('for one tensor beyond the binding limit is told which, and what fits', () => {
-    const settings = settingsOf();
-    const { largestTensor } = planOf(settings);
-    const limits = { largestTensor: largestTensor.bytes - 1 };
-    const plan = planOf(settings, limits);
-    expect(plan).toMatchObject({ fits: false, tensorLimit: largestTensor.bytes - 1 });
-    expect(refusal(plan)).toContain(
-      `(${largestTensor.name}) takes ${(largestTensor.bytes / MIB).toFixed(1)} MiB`,
-    );
-    expect(planOf(settingsOf({ ...plan.wouldFit }), limits).fits).toBe(true);
-  });
-
-  it('is offered smaller updates where the rollout of the same ones is too large', () => {
-    const settings = settingsOf({
-      ...{ per_device_train_batch_size: 4, gradient_accumulation_steps: 128, steps_per_generation: 128 },
-      num_generations: 4,
-    });
-    const whole = planOf(settings);
-    const rollout = whole.programs.find(({ name }) => name === 'rollout')!.bytes;
-    const limits = { ...roomy, memory: whole.total - whole.activations + 0.8 * rollout };
-    const plan = planOf(settings, limits);
-    expect(plan.wouldFit).toMatchObject({ gradient_accumulation_steps: 128, steps_per_generation: 128 });
-    expect(planOf(settingsOf({ num_generations: 4, ...plan.wouldFit }), limits).fits).toBe(true);
-    expect(plan.sameUpdates).toBe(false);
-    expect(refusal(plan)).toContain('smaller updates');
-  });
-
-  it('on a device that does not tell is found by trying', async () => {
-    const settings = settingsOf({ per_device_train_batch_size: 64 });
-    const { total, weights } = planOf(settings);
-    const on = (room: number) =>
-      planRunOnDevice(nano, settings, run, {
-        limits: roomy,
-        room: async (bytes) => {
-          expect(bytes).toBe(total - weights);
-          return Math.min(bytes, room);
-        },
-      });
-    expect((await on(total)).fits).toBe(true);
-    const plan = await on(0.6 * total);
-    expect(plan).toMatchObject({ fits: false, limit: weights + 0.6 * total, sameUpdates: true });
-    expect(plan.wouldFit!.per_device_train_batch_size).toBeLessThan(64);
-  });
-
-  it('is told so when nothing would help', () => {
-    const plan = planOf(settingsOf(), { ...roomy, memory: MIB });
-    expect(plan.wouldFit).toBeUndefined();
-    expect(refusal(plan)).toContain('No smaller per_device_train_batch_size fits');
-  });
-
-  it('is refused at once, however absurd the numbers', () => {
-    const settings = {
-      ...settingsOf(),
-      per_device_train_batch_size: 1 << 24,
-      max_completion_length: 1 << 16,
-    };
-    const begin = performance.now();
-    const plan = planOf(settings, { ...roomy, memory: MIB });
-    expect(performance.now() - begin).toBeLessThan(1000);
-    expect(plan.largestTensor.bytes).toBeGreaterThan(2 ** 40);
-    expect(refusal(plan)).toContain('MiB');
+  it('is less when layers are computed again, logits are fewer, prompts come one by one', () => {
+    const settings = settingsOf({ beta: 0.01 });
+    const counter = counterOf(parseVlmConfig(midSizeConfig()));
+    const count = (chosen: Partial<PassChoices>) => counter.count(settings, { ...choices, ...chosen });
+    const kept = count({});
+    expect(part(count({ recompute: true }), 'activations')).toBeLessThan(0.6 * part(kept, 'activations'));
+    const few = count({ headChunkBytes: 2 ** 22 });
+    expect(part(kept, 'workspace')).toBeGreaterThan(40 * 2 ** 20);
+    expect(part(few, 'workspace')).toBeLessThan(6 * 2 ** 20);
+    expect(part(few, 'activations')).toBe(part(kept, 'activations'));
+    const one = count({ promptsPerRun: 1 });
+    expect(passOf(kept, 'rollout') / passOf(one, 'rollout')).toBeGreaterThan(1.8);
+    const { layers, kvHeads, headDim } = parseVlmConfig(midSizeConfig()).text;
+    expect(one.keyValueCache).toBe(2 * layers * (48 + 8 * 14) * kvHeads * headDim * 4);
   });
 });

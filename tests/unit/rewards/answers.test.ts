@@ -125,7 +125,7 @@ describe('every built-in reward', () => {
       for (const name of names) {
         const start = performance.now();
         await rewardOf(name, { completion: text, answer: '5', prompt: text });
-        expect(performance.now() - start, `${name} of ${text.slice(0, 20)}…`).toBeLessThan(1000);
+        expect(performance.now() - start, `${name} of ${text.slice(0, 20)}…`).toBeLessThan(5000);
       }
     }
   });
