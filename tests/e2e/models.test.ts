@@ -175,12 +175,71 @@ it('comes as a zip from the disk, and its tokens are looked at with and without 
   await dialog(page).getByLabel('Pick a zip…').setInputFiles(zip);
   await chosen(page).getByText('tiny-smolvlm', { exact: true }).waitFor({ timeout: 90_000 });
   expect(await textOf(chosen(page))).toContain('from your files');
-  // The visitor may stay with the other preset.
+  // The visitor may go back to the other preset.
   await chosen(page).getByRole('button', { name: 'Back to papo-nano' }).click();
   await expect.poll(() => field(page, 'Preset').inputValue()).toBe('papo-nano');
-  // A setting that does not go with the model is named.
+  await field(page, 'Preset').selectOption('smolvlm-lora');
+  // A setting that does not go with the model is named at its field.
   await page.getByLabel('Search names and meanings').fill('lora_target_modules');
-  await field(page, 'use_peft').waitFor({ state: 'detached' });
+  await field(page, 'lora_target_modules').fill('["query"]');
+  await page.getByRole('alert').filter({ hasText: 'query is no linear module of text' }).first().waitFor();
+  await field(page, 'lora_target_modules').fill('["q_proj"]');
+
+  await goTo(page, 'Look');
+  await page.getByText(/^Computed in \d+ ms/).waitFor({ timeout: 90_000 });
+  const tokens = page.locator('.look .token-strip .token');
+  await tokens.first().waitFor();
+  // Each names itself and how much the picture moved it.
+  expect(await tokens.first().getAttribute('aria-label')).toMatch(/nats/);
+  expect(await page.locator('.token-choices tbody tr').count()).toBeGreaterThanOrEqual(5);
+
+  await goTo(page, 'Try it');
+  await button(page, 'Let the task make one').click();
+  await field(page, 'Question').fill('Which zebra crosses the street?');
+  await button(page, 'Ask').click();
+  await page
+    .getByText(/^8 sampled/)
+    .last()
+    .waitFor({ timeout: 90_000 });
+  // Every text has tokens here.
+  expect(await page.getByText('does not know').count()).toBe(0);
+
+  await button(page, 'Single step').click();
+  await status(page, /^Step 1 of 2, paused/, 180_000);
+  await goTo(page, 'Rollouts');
+  await page.locator('.rollouts .groups[aria-busy=false] .token').first().waitFor({ timeout: 60_000 });
+  await goTo(page, 'Evaluate');
+  await field(page, 'Questions').selectOption('16');
+  await button(page, 'Evaluate').click();
+  await page.getByTestId('evaluation').getByText('Difference').first().waitFor({ timeout: 180_000 });
+  await button(page, 'Stop').click();
   expect(errors).toEqual([]);
   await page.close();
 }, 300_000);
+
+it('can be stopped while it is downloaded: the model that was there stays', async () => {
+  const context = await site.newContext();
+  await withHub(context);
+  const { page, errors } = await site.open(`#${small}`, context);
+  await status(page, /^Ready/);
+  const weights = (isHeld: boolean) =>
+    isHeld
+      ? context.route('**/resolve/**/model.safetensors', () => new Promise(() => {}))
+      : context.unroute('**/resolve/**/model.safetensors');
+  await weights(true);
+  await button(page, 'Choose a model…').click();
+  await field(page, 'Name').fill(id);
+  await button(page, 'Load it').click();
+  await button(page, 'Cancel loading').click();
+  await page.getByRole('alert').filter({ hasText: 'Loading was cancelled.' }).waitFor();
+  // What was there is there still.
+  await status(page, /^Ready/);
+  await chosen(page).getByText('papo-nano', { exact: true }).waitFor();
+  await weights(false);
+  await button(page, 'Choose a model…').click();
+  await field(page, 'Name').fill(id);
+  await button(page, 'Load it').click();
+  await chosen(page).getByText(id, { exact: true }).waitFor({ timeout: 90_000 });
+  expect(others(errors)).toEqual([]);
+  await context.close();
+}, 240_000);
