@@ -1258,6 +1258,7 @@ export const text = {
       papo: 'Lesson: PAPO',
       hacked: 'Lesson: hacked',
       mended: 'Lesson: double entropy',
+      real: 'Lesson: a real model',
     },
     done: 'It happened',
     notHappened: 'It did not happen',
@@ -1313,6 +1314,13 @@ export const text = {
         action: 'Opens Runs, to download the lesson’s best run.',
         look: 'Press “Download” at the run, then “Download zip” in the dialog. The zip holds the weights, the tokenizer and a card that says how it was trained.',
       },
+      real: {
+        title: 'Now with a real model',
+        body: 'All of this works on a model that knows photographs and English. SmolVLM-256M is 250 times papo-nano’s size, so its own weights stay as they are: LoRA trains small matrices beside them, 1 % of the numbers, and the model without them is the reference policy at no cost.',
+        action:
+          'Opens the model picker while no real model is loaded: take SmolVLM-256M-Instruct, about 0.5 GB once. With one it makes a LoRA step on one prompt.',
+        look: 'The memory plan on Train says what is held, and for what. In Rollouts the answers are whole sentences: their tokens are tinted by the picture like papo-nano’s.',
+      },
     },
     waiting: {
       group: 'Waits for one update.',
@@ -1324,6 +1332,7 @@ export const text = {
       difference:
         'Waits for both runs, the collapsed and the cured one, to be measured on the same questions.',
       home: 'Waits for a checkpoint that leaves the page.',
+      real: 'Waits for a step with LoRA of a large model.',
     },
     found: {
       accuracy: (value: string, error: string) => `${value} ± ${error}`,
@@ -1386,6 +1395,12 @@ export const text = {
       noRuns: 'The two runs that are compared are not there yet: do steps 5 and 6 first.',
       luck: (found: string) => `${found} That is an answer too: with one seed nothing was shown.`,
       home: (message: string) => `Taken home: ${message}`,
+      real: (model: string, answers: number, tokens: number, rewarded: number, kl: string | null) =>
+        `A LoRA step of ${model}: ${answers} answers of ${tokens} tokens in all, ${rewarded} of them rewarded` +
+        `${kl === null ? '' : `, and a perception KL of ${kl} nats a token`}.`,
+      tooMuch: (needed: string, limit: string | null) =>
+        `A LoRA run of SmolVLM-256M needs ${needed} here${limit === null ? '' : `, and there are ${limit}`}: too much for this machine. ` +
+        'The lesson is done without it; all that it showed holds for larger models on other machines.',
     },
   },
 } as const;
