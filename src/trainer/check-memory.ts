@@ -31,7 +31,8 @@ export async function checkMemory(
   const prefixLengths = [roundUp(Math.max(...lengths), config.pad_to_multiple_of ?? 8)];
   const evaluated = Math.min(evaluationPromptsPerRun, config.num_eval_samples);
   const evaluation = { prompts: evaluated, group: 1, maxTokens: config.max_completion_length };
-  const dtypeOf = (name: string) => policy.weights.dtype(name);
+  // Of every name, the adapter's too.
+  const { dtypeOf = () => 'f32' as const } = policy.config;
   const run = { prefixLengths, ...(weightsStay && { dtypeOf }), ...(heldOut && { evaluation }) };
   const plan = await planRunOnDevice(policy.config, config, run, policy.device);
   if (plan.refusal) throw new UserError(plan.refusal);

@@ -25,11 +25,11 @@ const exampleRows = 12;
 
 export class DataBrowser implements DataService {
   private readonly counted = new Map<string, DataStatistics>();
-  private known?: { readonly folder: ModelFolder; readonly text: TextProcessor };
+  private known?: { readonly folder: Omit<ModelFolder, 'weights'>; readonly text: TextProcessor };
 
   constructor(
     private readonly datasets: Datasets,
-    private readonly folder: () => ModelFolder | undefined,
+    private readonly folder: () => Omit<ModelFolder, 'weights'> | undefined,
   ) {}
 
   async dataSamples(source: DataSource, from: number, count: number): Promise<GroupView[]> {

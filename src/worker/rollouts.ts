@@ -25,7 +25,7 @@ export interface RolloutPlace {
   /** What a run trains on. Throws a UserError where it is gone. */
   trainingData(info: RunInfo): Promise<DatasetLike>;
   /** The model that is loaded, where it is the one of this name. */
-  folder(model: unknown): ModelFolder | undefined;
+  folder(model: unknown): Omit<ModelFolder, 'weights'> | undefined;
   /** The run at hand, null where it is not kept, and what its last update left. */
   readonly latest?: {
     readonly run: string | null;
