@@ -2,7 +2,7 @@
  * What a run holds in memory, counted before it starts: the trainer's graphs are built and planned as its device would,
  * without the device. What the plan makes of it is in plan.ts.
  */
-import { type CpuProgramSize, cpuProgramSize, runtimeBytes } from '../device/cpu/program-size.ts';
+import { type CpuProgramSize, cpuProgramSize, runtimeBytes, wasmBase } from '../device/cpu/program-size.ts';
 import type { DeviceLimits } from '../device/device.ts';
 import { bytesOf } from '../device/webgpu/bytes.ts';
 import { uniformChoice } from '../device/webgpu/gemm.ts';
@@ -347,7 +347,8 @@ function addPasses(
 function wasmBytes(passes: readonly [string, Size][]): number {
   const sizes = passes.map(([, size]) => size.cpu!);
   const kept = total(sizes.map(({ kept, wasm, isApart }) => (isApart ? kept : kept + wasm)));
-  return kept + sizes.reduce((most, { wasm, isApart }) => (isApart ? Math.max(most, wasm) : most), 0);
+  const apart = sizes.reduce((most, { wasm, isApart }) => (isApart ? Math.max(most, wasm) : most), 0);
+  return wasmBase + kept + apart;
 }
 
 /** They do not change the size of its program. */

@@ -77,11 +77,7 @@ export function planTable(plan: PlanView): string {
   ];
   if (wasm !== undefined && limits.wasm !== undefined)
     lines.push(`${name('WebAssembly')}${mebibytes(wasm)} of ${mebibytes(limits.wasm)}`);
-  lines.push(
-    '',
-    'each pass alone:',
-    ...passes.map((pass) => `  ${pass.name.padEnd(26)}${size(pass.bytes)}`),
-  );
+  lines.push('', 'each pass alone:', ...passes.map((pass) => `  ${pass.name.padEnd(26)}${size(pass.bytes)}`));
   lines.push('', plan.fits ? 'It fits.' : (plan.refusal ?? ''));
   return lines.join('\n');
 }

@@ -41,8 +41,11 @@ export interface PlanView extends Counted {
 
 type PlannedDevice = Pick<Device, 'kind' | 'limits'>;
 
-/** Of what WebAssembly can address; the rest is lost to gaps between pieces of memory. */
-const usableWasm = 0.9;
+/**
+ * Of what WebAssembly can address: the rest may be lost to gaps between pieces of memory. A training pass in one piece has
+ * its memory from an arena that grows by doubling.
+ */
+const usableWasm = (recompute: boolean) => (recompute ? 0.9 : 0.5);
 
 /** Throws a UserError where the settings do not fit the model (see loraModules). */
 export function planRun(
@@ -112,7 +115,7 @@ class Planner {
     const thrifty = rollouts[rollouts.length - 1];
     const tried = (choices: PassChoices) => {
       const counted = this.counter.count(settings, choices);
-      return { choices, counted, fits: this.fits(counted) };
+      return { choices, counted, fits: this.fits(counted, choices) };
     };
     let last: ReturnType<typeof tried> | undefined;
     // Where what stays is too much already, no choice is worth its time.
@@ -137,12 +140,12 @@ class Planner {
     return [...this.counter.standing(settings).values()].reduce((sum, bytes) => sum + bytes, 0);
   }
 
-  private fits({ total, largestTensor, wasm }: Counted): boolean {
+  private fits({ total, largestTensor, wasm }: Counted, { recompute }: PassChoices): boolean {
     const { memory, wasm: address } = this.limits;
     return (
       total <= (memory ?? Number.POSITIVE_INFINITY) &&
       largestTensor.bytes <= this.limits.largestTensor &&
-      (wasm === undefined || address === undefined || wasm <= usableWasm * address)
+      (wasm === undefined || address === undefined || wasm <= usableWasm(recompute) * address)
     );
   }
 
