@@ -155,6 +155,7 @@ export class RunCounter {
       ['moments', 2 * changed],
       // A copy is float32, whatever it is of.
       ['reference', settings.beta > 0 && !model.lora ? 4 * totalSize(this.shapes) : 0],
+      ['runtime', this.limits.wasm === undefined ? 0 : runtimeBytes],
     ]);
   }
 
@@ -172,7 +173,6 @@ export class RunCounter {
       parts.set('rollout', peak(all) - peak(training));
       parts.set('workspace', wasm);
       parts.set('fixed', total(all.map(({ fixed }) => fixed)) + this.pixels(settings));
-      parts.set('runtime', runtimeBytes);
     }
     const list = partKinds.flatMap((kind) => {
       const bytes = parts.get(kind) ?? 0;

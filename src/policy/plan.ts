@@ -141,6 +141,17 @@ class Planner {
     return standing > (this.limits.memory ?? Number.POSITIVE_INFINITY);
   }
 
+  /** With the thriftiest choices. */
+  private fitsSomehow(settings: ResolvedConfig): boolean {
+    if (this.isHopeless(settings)) return false;
+    const batches = planBatches(settings);
+    const choices = {
+      ...[...passChoices(settings, batches)].at(-1)!,
+      ...[...rolloutChoices(batches, this.run)].at(-1)!,
+    };
+    return this.fits(this.counter.count(settings, choices), choices);
+  }
+
   private fits({ total, largestTensor, wasm }: Counted, { recompute }: PassChoices): boolean {
     const { memory, wasm: address } = this.limits;
     return (
@@ -161,7 +172,7 @@ class Planner {
           Object.entries(other.settings).every(
             ([name, value]) => way.settings[name as keyof Settings] === value,
           );
-        if (found.some(includes) || this.isHopeless(changed) || !this.choose(changed).fits) continue;
+        if (found.some(includes) || !this.fitsSomehow(changed)) continue;
         found.push(way);
         break;
       }

@@ -72,8 +72,9 @@ export function nodePeak(
     node.output.forEach((name, i) => {
       const value = values.get(name)!;
       const until = lastUse.get(name) ?? step;
-      const source =
-        i === 0 ? overwritten(node).find((input) => mayTakeOver(node, input, value, step)) : undefined;
+      // An output of all has a place of its own.
+      const candidates = i === 0 && !kept.has(name) ? overwritten(node) : [];
+      const source = candidates.find((input) => mayTakeOver(node, input, value, step));
       let place = source === undefined ? undefined : placeOf.get(source);
       if (!place && !kept.has(name)) {
         const found = free.findIndex((entry) => isSame(entry.value, value));
