@@ -175,6 +175,12 @@ export const text = {
     suited: (preset: string, model: string) => `The preset is ${preset} now, which goes with ${model}.`,
     unsuit: (preset: string) => `Back to ${preset}`,
     offered: 'Offered here',
+    /** `there`: one of the two below, or nothing. */
+    memoryHint: (device: string, there: string) =>
+      `Memory: as preset smolvlm-lora trains, on ${device}${there}. Other settings take more or less: see the memory plan.`,
+    thereIs: (limit: string) => `, which has ${limit}`,
+    machineHas: (size: string) =>
+      `, which does not say how much it has; this machine has about ${size}, or more`,
     about: {
       'papo-nano': 'Built in: learns coloured shapes in a minute, on any machine.',
       'smolvlm-256m':
@@ -191,7 +197,7 @@ export const text = {
     noLicense: 'its card names none',
     lora: 'Memory with LoRA',
     full: 'Memory in full',
-    needs: (size: string) => `${size}; how much there is, this device does not say`,
+    needsTooMuch: (size: string) => `${size}, which does not fit here`,
     needsOf: (size: string, limit: string) => `${size} of ${limit}`,
     needsMore: (size: string, limit: string) => `${size}, more than the ${limit} that there are`,
     cannot: 'not possible',
@@ -250,6 +256,7 @@ export const text = {
       total: 'Together',
       limit: 'There is',
       unknown: 'not known',
+      machine: (size: string) => `not known; about ${size} or more in this machine`,
       parts: {
         frozenHalf: 'Frozen weights, half floats',
         frozen: 'Frozen weights',

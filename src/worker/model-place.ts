@@ -1,7 +1,7 @@
 /** The place of the model that is loaded: its device, and one model on it at a time. */
 import { type Device, DeviceLostError } from '../device/device.ts';
 import { UserError } from '../errors.ts';
-import { openBuiltIn } from './built-in-model.ts';
+import { type Opened, openBuiltIn } from './built-in-model.ts';
 import type { LoadedModel } from './model.ts';
 import type { Loaded, LoadProgress, ModelChoice } from './model-protocol.ts';
 import { openDevice } from './open-device.ts';
@@ -55,13 +55,14 @@ export class ModelPlace {
       // until the new one is here.
       const opening = this.device ? undefined : this.open(device);
       const opened = choice ? openAny(choice, { onProgress, signal, token, notices }) : before!;
-      const [, model] = await both(Promise.resolve(opening), Promise.resolve(opened));
+      const [, found] = await both(Promise.resolve(opening), Promise.resolve(opened));
+      onProgress({ message: 'Checking the model', fraction: 0.95 });
+      const model = 'mark' in found ? found : await asLoaded(found, signal);
       signal.throwIfAborted();
       if (!opening) {
         await this.clear();
         await this.open(device);
       }
-      onProgress({ message: 'Checking the model', fraction: 0.95 });
       if (model.isLarge) await model.base(this.device!, onProgress, signal);
       this.model = model;
       this.notices.push(...notices);
@@ -154,18 +155,17 @@ interface Opening {
   readonly notices: string[];
 }
 
-async function openAny(choice: ModelChoice, options: Opening): Promise<LoadedModel> {
+async function openAny(choice: ModelChoice, options: Opening): Promise<Opened> {
   const { onProgress, signal, token, notices } = options;
-  // What trains and asks comes beside the files.
-  const code = import('./model.ts');
   const onNotice = (sentence: string) => notices.push(sentence);
-  const opened =
-    choice.kind === 'built-in'
-      ? openBuiltIn(choice, onProgress)
-      : import('./open-model.ts').then(({ openChoice }) =>
-          openChoice(choice, { onProgress, onNotice, signal, ...(token && { token }) }),
-        );
-  const [{ LoadedModel }, { folder, name, source }] = await both(code, opened);
+  if (choice.kind === 'built-in') return openBuiltIn(choice, onProgress);
+  const { openChoice } = await import('./open-model.ts');
+  return openChoice(choice, { onProgress, onNotice, signal, ...(token && { token }) });
+}
+
+/** What reads models is loaded once the runtime is on its way: the page has better things to do before. */
+async function asLoaded({ folder, name, source }: Opened, signal: AbortSignal): Promise<LoadedModel> {
+  const { LoadedModel } = await import('./model.ts');
   return LoadedModel.of(folder, name, source, signal);
 }
 

@@ -10,6 +10,7 @@ import { isGoing, type State } from '../state.ts';
 import { useStore } from '../store.ts';
 import { text } from '../text.ts';
 import './models.css';
+import { machineMemory } from './machine-memory.ts';
 import { offers } from './offers.ts';
 
 const t = text.models;
@@ -65,6 +66,7 @@ function Offers({ session, state, isBusy }: Props & { isBusy: boolean }) {
   return (
     <section aria-labelledby="models-offered">
       <h3 id="models-offered">{t.offered}</h3>
+      {state.loaded && <p className="hint">{t.memoryHint(state.loaded.device.label, there(needs))}</p>}
       <ul className="model-list">
         {offers().map(({ id, name, choice, parameters, downloadBytes, license, address }) => {
           const isLoaded = state.loaded?.name === name;
@@ -89,6 +91,14 @@ function Offers({ session, state, isBusy }: Props & { isBusy: boolean }) {
       </ul>
     </section>
   );
+}
+
+/** How much memory there is, as far as anybody says. */
+function there(needs: Readonly<Record<string, ModelNeeds | string>>): string {
+  const known = Object.values(needs).find((one) => typeof one !== 'string');
+  if (known && known.limit !== null) return t.thereIs(bytes(known.limit));
+  const machine = machineMemory();
+  return machine === undefined ? '' : t.machineHas(machine);
 }
 
 function LoadButton({
@@ -143,7 +153,7 @@ function ModelCard({
     const needed = needs[kind];
     if (!needed) return t.cannot;
     const size = bytes(needed.bytes);
-    if (needs.limit === null) return t.needs(size);
+    if (needs.limit === null) return needed.fits ? size : t.needsTooMuch(size);
     return needed.fits ? t.needsOf(size, bytes(needs.limit)) : t.needsMore(size, bytes(needs.limit));
   };
   const rows = [

@@ -5,6 +5,7 @@ import type { Session } from '../session.ts';
 import { isGoing, type State } from '../state.ts';
 import { useStore } from '../store.ts';
 import { text } from '../text.ts';
+import { machineMemory } from './machine-memory.ts';
 import './models.css';
 
 const t = text.models.plan;
@@ -81,8 +82,7 @@ function Picture({ plan, isOld }: { plan: Plan; isOld: boolean }) {
           </tr>
           <tr>
             <th scope="row">{t.limit}</th>
-            <td>{limit === undefined ? t.unknown : bytes(limit)}</td>
-            <td />
+            <td colSpan={2}>{limit === undefined ? unknown() : bytes(limit)}</td>
           </tr>
         </tfoot>
       </table>
@@ -95,6 +95,12 @@ function Picture({ plan, isOld }: { plan: Plan; isOld: boolean }) {
       </ul>
     </figure>
   );
+}
+
+/** The browser says it of the machine in round numbers, and of a GPU never. */
+function unknown(): string {
+  const machine = machineMemory();
+  return machine === undefined ? t.unknown : t.machine(machine);
 }
 
 function WhatFits({ plan, session, state }: { plan: Plan; session: Session; state: State }) {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CpuDevice } from '../../../src/device/cpu/cpu-device.ts';
+import { mergedSource } from '../../../src/export/lora/merge.ts';
 import { toNodeFolder } from '../../../src/export/to-node-folder.ts';
 import { parseConfig } from '../../../src/papo/config.ts';
 import { initialLora } from '../../../src/policy/lora.ts';
@@ -11,6 +12,8 @@ import { nodeFiles } from '../../../src/store/node-files.ts';
 import { openFromMemory, openModelFolder } from '../../../src/store/open-folder.ts';
 import type { CheckpointTensor, StoredCheckpoint } from '../../../src/store/run-store.ts';
 import { PAPOConfig } from '../../../src/trainer/papo-config.ts';
+import { baseTensors } from '../../../src/worker/base-tensors.ts';
+import { adapterOnItsWay, checkpointAdapter } from '../../../src/worker/checkpoint-folder.ts';
 import { LoadedModel } from '../../../src/worker/model.ts';
 import { checkBase, modelOfRun, originOfModel } from '../../../src/worker/run-request.ts';
 import { Subjects } from '../../../src/worker/subjects.ts';
@@ -114,6 +117,13 @@ describe('a checkpoint of an adapter', () => {
     };
   }
 
+  const prompt = async (policy: Awaited<ReturnType<LoadedModel['base']>>) => {
+    const image = { width: 64, height: 64, data: new Uint8Array(64 * 64 * 3).fill(90) };
+    const prompts = [policy.prompt('add @3 @7', image)];
+    const options = { group: 1, maxTokens: 6, temperature: 1, greedy: true, topK: 0, topP: 1, minP: 0 };
+    return Array.from((await policy.generate(prompts, { ...options, uniform: () => 0 })).ids);
+  };
+
   it('answers on the base that is there, which stays as it is', async () => {
     const model = await nano();
     let bases = 0;
@@ -123,17 +133,35 @@ describe('a checkpoint of an adapter', () => {
       openCheckpoint: async (_, step) => checkpoint(model, step === 0 ? 0 : 0.5),
       checkBase: async () => void bases++,
     }));
-    const prompt = async (policy: Awaited<ReturnType<LoadedModel['base']>>) => {
-      const image = { width: 64, height: 64, data: new Uint8Array(64 * 64 * 3).fill(90) };
-      const prompts = [policy.prompt('add @3 @7', image)];
-      const options = { group: 1, maxTokens: 6, temperature: 1, greedy: true, topK: 0, topP: 1, minP: 0 };
-      return Array.from((await policy.generate(prompts, { ...options, uniform: () => 0 })).ids);
-    };
     const base = await subjects.with({ kind: 'base' }, prompt);
     expect(await subjects.with({ kind: 'run', run: 'r', step: 0 }, prompt)).toEqual(base);
     expect(await subjects.with({ kind: 'run', run: 'r', step: 1 }, prompt)).not.toEqual(base);
     expect(await subjects.with({ kind: 'base' }, prompt)).toEqual(base);
     expect(bases).toBe(2);
+  });
+
+  it('leaves merged into its base: what it answered with is what goes out', async () => {
+    const model = await nano();
+    const { lora, seed, tensors } = adapterOnItsWay(checkpoint(model, 0.5));
+    expect(lora).toMatchObject({ r: 2, target_modules: 'all-linear' });
+    expect(seed).toBe(3);
+    const base = baseTensors(model.folder);
+    const merged = mergedSource(model.folder.config, base, { lora, tensors });
+    const weights = new Map<string, { shape: number[]; data: Float32Array }>();
+    for (const [name, shape] of merged.shapes)
+      weights.set(name, { shape: [...shape], data: await merged.read(name) });
+    const folder = { ...(await tinyNano({ seed: 1 })), weights };
+    const whole = await LoadedModel.of(openFromMemory(folder), 'merged', { kind: 'files' });
+    const adapted = (await model.base(device)).adapt(
+      lora,
+      seed,
+      (await checkpointAdapter(checkpoint(model, 0.5))).tensors,
+    );
+    expect(await prompt(await whole.base(device))).toEqual(await prompt(adapted));
+    // What has no adapter leaves with the bytes that it came with.
+    const name = 'model.text_model.norm.weight';
+    expect((await merged.original!(name))!.bytes).toEqual(await model.folder.tensors.get(name)!.read());
+    expect(await merged.original!('model.text_model.layers.0.self_attn.q_proj.weight')).toBeNull();
   });
 
   it('is refused where its base is not loaded', async () => {
