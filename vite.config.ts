@@ -3,6 +3,7 @@ import { defaultClientConditions, defineConfig } from 'vite';
 import { csp } from './build/csp.ts';
 import { offline } from './build/offline.ts';
 import { sandboxWorker } from './build/sandbox-worker.ts';
+import { siteModels } from './build/site-models.ts';
 
 // Cross-origin isolation: onnxruntime-web's threads need SharedArrayBuffer, which needs these two headers.
 export const isolation = {
@@ -13,7 +14,7 @@ export const isolation = {
 export default defineConfig({
   // One page, no routes: a missing file is a 404, not index.html.
   appType: 'mpa',
-  plugins: [react(), csp(), sandboxWorker(), offline()],
+  plugins: [react(), csp(), sandboxWorker(), siteModels(), offline()],
   // The page needs onnxruntime's WASM provider alone; src/worker/open-device.ts says where its binaries are.
   resolve: {
     alias: [{ find: /^onnxruntime-web$/, replacement: 'onnxruntime-web/wasm' }],
@@ -41,6 +42,7 @@ export default defineConfig({
       '@huggingface/tokenizers',
       '@zip.js/zip.js/lib/zip-core-native.js',
       'client-zip',
+      'hash-wasm',
       'hyparquet',
       'hyparquet-compressors',
       'hyparquet/src/column.js',

@@ -76,7 +76,8 @@ export async function main(args: string[]): Promise<number> {
   return 0;
 }
 
-async function measure(
+/** Medians over `repeats` updates of papo-nano in the folder `model`, P prompts of G completions. */
+export async function measure(
   device: Device,
   model: string,
   P: number,

@@ -77,7 +77,8 @@ export function csp(): Plugin {
 
 /**
  * The Hub's hosts, from its client's package: its address, what lies below it, and what lies below its short name,
- * where uploads are stored. The package names the short name only in its documentation.
+ * where files are stored: uploads go there, and downloads are redirected there, to hosts that differ by region and by
+ * year (the Hub lists them at /.well-known/meta.json). The package names the short name only in its documentation.
  */
 function hubSources(): string[] {
   const { host } = new URL(HUB_URL);

@@ -11,7 +11,7 @@ const PITCH = SIDE + 1u;
 struct Params {
   m: u32, n: u32, k: u32, chunk: u32,
   a_row: u32, a_column: u32, b_row: u32, b_column: u32,
-  a_start: u32, b_start: u32, c_start: u32, has_bias: u32, accumulate: u32,
+  a_start: u32, b_start: u32, c_start: u32, has_bias: u32, accumulate: u32, c_row: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -34,7 +34,7 @@ fn store_row(row: u32, column: u32, plane: u32, sum: vec4f) {
   if (row >= p.m) { return; }
   for (var j = 0u; j < 4u; j++) {
     if (column + j < p.n) {
-      let at = p.c_start + (plane * p.m + row) * p.n + column + j;
+      let at = p.c_start + (plane * p.m + row) * p.c_row + column + j;
       var value = sum[j];
       if (p.has_bias != 0u) { value += bias[column + j]; }
       if (p.accumulate != 0u) { value += c[at]; }

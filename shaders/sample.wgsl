@@ -10,7 +10,7 @@ struct Params { rows: u32, vocabulary: u32, greedy: u32, top_k: u32, top_p: f32,
 @group(0) @binding(4) var<storage, read> temperature: array<f32>;
 @group(0) @binding(5) var<storage, read_write> token: array<i32>;
 
-const LANES = 128u;
+const LANES = 256u;
 var<workgroup> values: array<f32, LANES>;
 var<workgroup> places: array<u32, LANES>;
 
@@ -38,15 +38,11 @@ fn main(
 ) {
   let row = group.x + group.y * groups.x;
   if (row >= p.rows) { return; }
-  // A lane has a stretch of the row, so that sums over the lanes run in the order of the tokens.
-  let stretch = (p.vocabulary + LANES - 1u) / LANES;
   let base = row * p.vocabulary;
-  let start = min(p.vocabulary, lane * stretch);
-  let end = min(p.vocabulary, start + stretch);
 
   var top = -3.4e38;
-  var top_at = start;
-  for (var i = start; i < end; i++) {
+  var top_at = lane;
+  for (var i = lane; i < p.vocabulary; i += LANES) {
     if (logits[base + i] > top) {
       top = logits[base + i];
       top_at = i;
@@ -73,7 +69,7 @@ fn main(
     for (var bit = 0u; bit < 32u; bit++) {
       let trial = threshold | (0x80000000u >> bit);
       var count = 0.0;
-      for (var i = start; i < end; i++) { count += select(0.0, 1.0, ordered(logits[base + i]) >= trial); }
+      for (var i = lane; i < p.vocabulary; i += LANES) { count += select(0.0, 1.0, ordered(logits[base + i]) >= trial); }
       if (total(lane, count) >= f32(p.top_k)) { threshold = trial; }
     }
   }
@@ -81,7 +77,7 @@ fn main(
   // The greatest number such that the logits that reach it hold top_p of the mass that top-k left.
   if (p.top_p < 1.0) {
     var mass = 0.0;
-    for (var i = start; i < end; i++) {
+    for (var i = lane; i < p.vocabulary; i += LANES) {
       if (ordered(logits[base + i]) >= threshold) { mass += exp((logits[base + i] - top) * rate); }
     }
     let wanted = p.top_p * total(lane, mass);
@@ -89,7 +85,7 @@ fn main(
     for (var bit = 0u; bit < 32u; bit++) {
       let trial = nucleus | (0x80000000u >> bit);
       var held = 0.0;
-      for (var i = start; i < end; i++) {
+      for (var i = lane; i < p.vocabulary; i += LANES) {
         let z = ordered(logits[base + i]);
         if (z >= trial && z >= threshold) { held += exp((logits[base + i] - top) * rate); }
       }
@@ -98,6 +94,10 @@ fn main(
     threshold = max(threshold, min(nucleus, ordered(top)));
   }
 
+  // Now a lane has a stretch of the row, so that sums over the lanes run in the order of the tokens.
+  let stretch = (p.vocabulary + LANES - 1u) / LANES;
+  let start = min(p.vocabulary, lane * stretch);
+  let end = min(p.vocabulary, start + stretch);
   var mine = 0.0;
   var last = p.vocabulary;
   for (var i = start; i < end; i++) {

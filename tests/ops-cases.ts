@@ -338,6 +338,11 @@ const attentionShape = (
 const attentionCases: AttentionCase[] = [
   { name: 'one of everything', shape: attentionShape([1, 1, 1, 0], [1, 1, 2], true), padding: [0] },
   { name: 'vision tower', shape: attentionShape([2, 37, 1, 0], [3, 3, 6], false), padding: [0, 0] },
+  {
+    name: 'every token, GQA, padded',
+    shape: attentionShape([3, 11, 1, 0], [6, 2, 4], false),
+    padding: [2, 0, 1],
+  },
   { name: 'causal', shape: attentionShape([1, 67, 1, 0], [2, 2, 8], true), padding: [0] },
   { name: 'causal, padded', shape: attentionShape([2, 11, 1, 0], [2, 1, 4], true), padding: [0, 3] },
   { name: 'groups, GQA', shape: attentionShape([2, 7, 3, 5], [4, 2, 6], true), padding: [2, 0] },
@@ -349,6 +354,7 @@ const attentionCases: AttentionCase[] = [
   },
   { name: 'seventy keys a prefix', shape: attentionShape([1, 70, 2, 3], [2, 1, 4], true), padding: [13] },
   { name: 'heads of 64', shape: attentionShape([1, 5, 2, 3], [2, 1, 64], true), padding: [1] },
+  { name: 'heads of 64, long', shape: attentionShape([1, 37, 1, 3], [3, 1, 64], true), padding: [2] },
 ];
 
 /** 0 for the left padding, 1 after it. */

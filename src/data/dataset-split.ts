@@ -7,14 +7,16 @@ const mostRows = 2 ** 21;
 
 function part(data: Dataset, rows: readonly number[], name: string): Dataset {
   const sorted = rows.toSorted((a, b) => a - b);
+  const numberOf = (index: number): number => {
+    const row = sorted[index];
+    if (row === undefined) throw new RangeError(`${data.name} (${name}) has no row ${index}`);
+    return row;
+  };
   return {
     name: `${data.name} (${name})`,
     size: sorted.length,
-    row(index) {
-      const row = sorted[index];
-      if (row === undefined) throw new RangeError(`${data.name} (${name}) has no row ${index}`);
-      return data.row(row);
-    },
+    row: (index, preparation) => data.row(numberOf(index), preparation),
+    ...(data.prompt && { prompt: (index) => data.prompt!(numberOf(index)) }),
   };
 }
 

@@ -2,6 +2,7 @@
 import type { Diagnosis } from './diagnose.ts';
 import { diagnose } from './diagnose.ts';
 import { type Example, generateExample, type Split } from './examples.ts';
+import type { ImagePreparation } from './image-processor.ts';
 import type { RasterImage } from './raster.ts';
 import type { TaskMix, TaskName } from './tasks.ts';
 
@@ -24,8 +25,13 @@ export interface Dataset {
   readonly size: number;
   /** Rows until they repeat, where `size` is Infinity because they are gone round. */
   readonly epochSize?: number;
-  /** The row of this number, from 0 to size − 1; always the same. */
-  row(index: number): Row | Promise<Row>;
+  /**
+   * The row of this number, from 0 to size − 1; always the same. A dataset that reads its images may give them prepared as
+   * `preparation` says, and keep them so: a photograph is decoded once and kept as small as the model sees it.
+   */
+  row(index: number, preparation?: ImagePreparation): Row | Promise<Row>;
+  /** That row's question, where no image needs to be read for it. */
+  prompt?(index: number): string;
 }
 
 export const exampleRow = (example: Example): Row => ({

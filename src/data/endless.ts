@@ -16,14 +16,16 @@ export function endless(dataset: Dataset, seed: number | null): Dataset {
     }
     return known.order;
   };
+  const numberOf = (index: number): number => {
+    const round = Math.floor(index / size);
+    const place = index - round * size;
+    return seed === null ? place : orderOf(round, seed)[place];
+  };
   return {
     name: dataset.name,
     size: Number.POSITIVE_INFINITY,
     epochSize: size,
-    row: (index) => {
-      const round = Math.floor(index / size);
-      const place = index - round * size;
-      return dataset.row(seed === null ? place : orderOf(round, seed)[place]);
-    },
+    row: (index, preparation) => dataset.row(numberOf(index), preparation),
+    ...(dataset.prompt && { prompt: (index) => dataset.prompt!(numberOf(index)) }),
   };
 }

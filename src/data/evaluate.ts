@@ -3,6 +3,7 @@
 import { Purpose, uniform } from '../papo/random.ts';
 import type { PolicyPrompt } from '../policy/layout.ts';
 import type { Completions, Policy } from '../policy/policy.ts';
+import { answersRight } from '../rewards/answer-rewards.ts';
 import { boxedAnswer } from './completion.ts';
 import type { Dataset, Row } from './dataset.ts';
 import type { Diagnosis } from './diagnose.ts';
@@ -55,13 +56,22 @@ export async function evaluate(policy: Policy, options: EvaluationOptions): Prom
   const { seed, samples = 1, temperature = 1, view, dataset, onProgress } = options;
   const { completionsPerRun = evaluationPromptsPerRun } = options;
   const count = Math.min(options.examples, dataset.size);
-  const rows = await Promise.all(Array.from({ length: count }, (_, i) => dataset.row(i)));
+  const { preparation } = policy;
+  const rows = await Promise.all(
+    Array.from({ length: count }, async (_, i) => {
+      const row = await dataset.row(i, preparation);
+      return { ...row, image: preparation.prepare(row.image) };
+    }),
+  );
   const prompts: PolicyPrompt[] = [];
   for (const [i, { prompt, image }] of rows.entries()) {
     const seen = view ? await view(image, i) : image;
     prompts.push({
       ids: policy.text.buildPrompt(prompt),
-      pixelValues: seen instanceof Float32Array ? seen : policy.pixels(seen),
+      // Made when they are asked for: bytes take a quarter of their room.
+      get pixelValues() {
+        return seen instanceof Float32Array ? seen : policy.pixels(seen);
+      },
     });
   }
   const completions = await policy.generate(prompts, {
@@ -82,8 +92,10 @@ export async function evaluate(policy: Policy, options: EvaluationOptions): Prom
   const share = (test: (d: (typeof found)[number]) => boolean) =>
     found.length === diagnoses.length ? found.filter(test).length / found.length : undefined;
   const correct = completions.texts.map((text, n) => {
-    const { answer } = rows[Math.floor(n / samples)];
-    return answer === null ? null : (diagnoses[n]?.correct ?? (boxedAnswer(text) ?? text.trim()) === answer);
+    const row = rows[Math.floor(n / samples)];
+    if (row.answer === null) return null;
+    const isSame = () => (boxedAnswer(text) ?? text.trim()) === row.answer;
+    return diagnoses[n]?.correct ?? (isSame() || answersRight(text, row));
   });
   /** Rows with an answer, each with its share of right completions. */
   const scored = rows.flatMap((row, i) => {

@@ -164,6 +164,20 @@ export function prepareImage(
   return resized === image ? image : { ...resized, prepared };
 }
 
+/** `prepareImage` for one model, as datasets take it. Images with equal `key` are prepared in the same way. */
+export interface ImagePreparation {
+  readonly key: string;
+  prepare(image: RasterImage): RasterImage;
+}
+
+export const imagePreparation = (
+  config: ImageProcessorConfig,
+  options: ProcessingOptions = {},
+): ImagePreparation => ({
+  key: preparation(config, options),
+  prepare: (image) => prepareImage(image, config, options),
+});
+
 function resizeWith({ resample = 1 }: ImageProcessorConfig, image: RasterImage, { width, height }: Size) {
   if (image.width === width && image.height === height) return image;
   if (resample !== 1)

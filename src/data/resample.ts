@@ -15,6 +15,14 @@ export function resizeImage(image: RasterImage, width: number, height: number): 
   return { width, height, data: resampleRows(across, image.height, width, height) };
 }
 
+/** `image` with its longest edge no longer than that, for looking at. */
+export function reduceImage(image: RasterImage, longestEdge: number): RasterImage {
+  const scale = longestEdge / Math.max(image.width, image.height);
+  if (scale >= 1) return image;
+  const edge = (length: number) => Math.max(1, Math.round(length * scale));
+  return resizeImage(image, edge(image.width), edge(image.height));
+}
+
 /** What each of `to` values is made of: `first` value, then `counts` weights from `offsets` on, in units of 2^-bits. */
 interface Filter {
   readonly bits: number;
@@ -98,10 +106,17 @@ function resampleRows(data: Uint8Array, from: number, columns: number, to: numbe
   const out = new Uint8ClampedArray(to * length);
   for (let y = 0; y < to; y++) {
     sums.fill(half);
-    for (let k = 0; k < counts[y]; k++) {
-      const weight = weights[offsets[y] + k];
-      const source = (first[y] + k) * length;
-      for (let i = 0; i < length; i++) sums[i] += Math.imul(weight, data[source + i]);
+    // Three at a time: the sums are read and written less often, which is what takes the time.
+    for (let k = 0; k < counts[y]; k += 3) {
+      const at = offsets[y] + k;
+      const w0 = weights[at];
+      const w1 = k + 1 < counts[y] ? weights[at + 1] : 0;
+      const w2 = k + 2 < counts[y] ? weights[at + 2] : 0;
+      const s0 = (first[y] + k) * length;
+      const s1 = w1 === 0 ? s0 : s0 + length;
+      const s2 = w2 === 0 ? s0 : s0 + 2 * length;
+      for (let i = 0; i < length; i++)
+        sums[i] += Math.imul(w0, data[s0 + i]) + Math.imul(w1, data[s1 + i]) + Math.imul(w2, data[s2 + i]);
     }
     const row = y * length;
     for (let i = 0; i < length; i++) out[row + i] = sums[i] >> bits;

@@ -167,7 +167,7 @@ export class TextProcessor {
 
   /**
    * The text of one token, for showing it alone. A byte-level one is shown by what its bytes say, and those that are no
-   * whole character as \\xF0.
+   * whole character as \xF0.
    */
   tokenText(id: number): string {
     const token = this.#tokenizer.id_to_token(id);
@@ -181,17 +181,21 @@ export class TextProcessor {
    */
   tokenTexts(ids: readonly number[]): string[] {
     const texts: string[] = [];
-    // Tokens [from, whole) have been told; decoding begins before them, as some decoders join words by what precedes.
+    // Decoding begins at `from`, one token or more before what is new: some decoders join words by what precedes. Of that
+    // text, `told` characters have been given to tokens; before token `whole` all of it.
     let from = 0;
     let whole = 0;
+    let told = 0;
     for (let end = 1; end <= ids.length; end++) {
-      const known = this.decode(ids.slice(from, whole));
       const text = this.decode(ids.slice(from, end));
-      const isCut = text.endsWith('\uFFFD') && end < ids.length;
-      texts.push(isCut ? '' : text.slice(known.length));
-      if (isCut) continue;
+      // What is no character yet may become one.
+      const sure = end < ids.length ? text.replace(/\uFFFD+$/, '') : text;
+      texts.push(sure.slice(told));
+      told = sure.length;
+      if (sure.length < text.length) continue;
       from = whole;
       whole = end;
+      told = this.decode(ids.slice(from, whole)).length;
     }
     return texts;
   }
@@ -203,7 +207,8 @@ export class TextProcessor {
   }
 
   /**
-   * The rendered chat, up to where the answer starts. Each image's place is expanded, in order, to what its grid asks. As in transformers, special tokens that stand in a message's text become special tokens.
+   * The rendered chat, up to where the answer starts; each image's place is expanded, in order, to what its grid asks.
+   * As in transformers, special tokens that stand in a message's text become special tokens.
    */
   renderChat(messages: readonly ChatMessage[], grids: readonly ImageGrid[]): string {
     const { image } = this.#names;

@@ -64,7 +64,7 @@ export function withoutToken(text: string, token: string): string {
 }
 
 /** Resolves after `milliseconds`; rejects with the signal's reason when that comes first. */
-async function wait(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+export async function wait(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
     const stop = () => {
@@ -80,7 +80,7 @@ async function wait(milliseconds: number, signal: AbortSignal | undefined): Prom
 }
 
 /** Seconds of a Retry-After header: a number, or a date. */
-function secondsToWait(headers: Headers): number | null {
+export function secondsToWait(headers: Headers): number | null {
   const text = headers.get('retry-after')?.trim();
   if (!text) return null;
   const seconds = /^\d+$/.test(text) ? Number(text) : (Date.parse(text) - Date.now()) / 1000;
@@ -88,7 +88,7 @@ function secondsToWait(headers: Headers): number | null {
 }
 
 /** What the Hub says in an error: JSON with `error` or `message`, or plain text. */
-function saidBy(body: string, headers: Headers): string {
+export function saidBy(body: string, headers: Headers): string {
   const inHeader = headers.get('x-error-message');
   if (inHeader) return inHeader;
   try {
@@ -132,7 +132,7 @@ async function once(url: URL, init: RequestInit, options: HubFetchOptions): Prom
 }
 
 /** Milliseconds until the next try, or null where there shall be none. */
-function delayAfter(refusal: HubRefusal, attempt: number, policy: RetryPolicy): number | null {
+export function delayAfter(refusal: HubRefusal, attempt: number, policy: RetryPolicy): number | null {
   const { status, retryAfter } = refusal;
   if (attempt >= policy.attempts || (status !== null && !worthAnotherTry.includes(status))) return null;
   const backOff = Math.min(policy.firstDelay * 2 ** (attempt - 1), policy.longestDelay);

@@ -24,6 +24,10 @@ export interface CardFacts {
   readonly base_model: string | null;
   /** The folder holds a LoRA adapter for base_model instead of a model; the revision of the base, null: its main one. */
   readonly adapter?: { readonly revision: string | null };
+  /** The folder holds ONNX files for transformers.js, and no weights for Python. */
+  readonly isForTransformersJs?: boolean;
+  /** Frozen weights went through float16 on their way here. */
+  readonly isRounded?: boolean;
   /** Names or Hub ids. */
   readonly datasets: readonly string[];
   readonly tags?: readonly string[];
@@ -63,6 +67,10 @@ const trlCitation = `@software{vonwerra2020trl,
   year    = {2020}
 }`;
 
+/** A bfloat16 of 2⁻¹⁷ and more is a float16 too, up to 65,504, which nothing here passes. */
+export const roundedWeights =
+  'Weights that were not trained were held in float16: those smaller than 2⁻¹⁷ are the base model’s only to within 2⁻²⁵.';
+
 const sameJson = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 
 function measured(m: Measured | null, isShare: boolean): string {
@@ -72,6 +80,10 @@ function measured(m: Measured | null, isShare: boolean): string {
   return `${show(m.value)}${error}${isShare ? ' %' : ''}`;
 }
 
+/** As the Hub calls them. */
+const library = ({ adapter, isForTransformersJs }: CardFacts) =>
+  adapter ? 'peft' : isForTransformersJs ? 'transformers.js' : 'transformers';
+
 function frontMatter(facts: CardFacts): string {
   const ids = facts.datasets.filter(repositoryId);
   const base = facts.base_model !== null && repositoryId(facts.base_model) ? facts.base_model : null;
@@ -79,7 +91,7 @@ function frontMatter(facts: CardFacts): string {
   const ofAdapter = facts.adapter ? [...(base === null ? [] : [`base_model:adapter:${base}`]), 'lora'] : [];
   return [
     '---',
-    `library_name: ${facts.adapter ? 'peft' : 'transformers'}`,
+    `library_name: ${library(facts)}`,
     'pipeline_tag: image-text-to-text',
     `model_name: ${yaml(facts.model_name)}`,
     // The Hub refuses a card whose base_model or datasets are no ids.
@@ -149,7 +161,23 @@ function loading({ adapter, base_model }: CardFacts): { imports: string[]; lines
   };
 }
 
-const usage = (facts: CardFacts) => `\`\`\`python
+const usage = (facts: CardFacts) => (facts.isForTransformersJs ? usageInJavaScript : usageInPython(facts));
+
+const usageInJavaScript = `\`\`\`js
+import { AutoModelForImageTextToText, AutoProcessor, load_image } from '@huggingface/transformers';
+
+const model_id = 'YOUR REPOSITORY, OR THIS FOLDER BELOW env.localModelPath';
+const processor = await AutoProcessor.from_pretrained(model_id);
+const model = await AutoModelForImageTextToText.from_pretrained(model_id);
+
+const messages = [{ role: 'user', content: [{ type: 'image' }, { type: 'text', text: 'YOUR QUESTION' }] }];
+const prompt = processor.apply_chat_template(messages, { add_generation_prompt: true });
+const inputs = await processor(prompt, [await load_image('image.png')]);
+const output = await model.generate({ ...inputs, max_new_tokens: 64 });
+console.log(processor.batch_decode(output.slice(null, [inputs.input_ids.dims.at(-1), null]), { skip_special_tokens: true })[0]);
+\`\`\``;
+
+const usageInPython = (facts: CardFacts) => `\`\`\`python
 ${[...loading(facts).imports, 'from PIL import Image'].join('\n')}
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
@@ -174,6 +202,7 @@ export function modelCard(facts: CardFacts): string {
     facts.adapter
       ? `This is a LoRA adapter for ${from}, trained${on} with PAPO (Perception-Aware Policy Optimization).`
       : `This is ${from}, trained${on} with PAPO (Perception-Aware Policy Optimization).`,
+    ...(facts.isRounded ? [roundedWeights] : []),
     ...(facts.data ? [plain(facts.data)] : []),
     ...(facts.notes ? [plain(facts.notes)] : []),
     ...(facts.curve === null ? [] : [`![Training curve](${encodeURI(facts.curve)})`]),

@@ -11,7 +11,8 @@ export interface ModelFolderParts {
   readonly config: JsonObject;
   /** Tokenizer, chat template and processor files by name, kept as they are; config.json and weights are left out. */
   readonly sideFiles: ReadonlyMap<string, Uint8Array>;
-  readonly tensors: TensorSource;
+  /** null: the folder has no model.safetensors, and what holds the weights is in `extra`. */
+  readonly tensors: TensorSource | null;
   /** How the weights are stored; default float32. */
   readonly dtype?: 'float32' | 'bfloat16';
   /** Default 2 GB. */
@@ -66,12 +67,14 @@ export function modelFolderFiles(parts: ModelFolderParts): OutFile[] {
     const isWeights = name === weightsFile || name === indexFile || name.endsWith('.safetensors');
     if (!made.has(name) && !isWeights) kept.push(bytesFile(name, new Uint8Array(bytes)));
   }
-  if (tensors.shapes.size === 0) throw new UserError('There are no weights to save.');
-  const weights = weightFiles(tensors, {
-    dtype: dtype === 'float32' ? 'F32' : 'BF16',
-    metadata: parts.metadata,
-    maxShardBytes: parts.maxShardBytes,
-  });
+  if (tensors?.shapes.size === 0) throw new UserError('There are no weights to save.');
+  const weights = tensors
+    ? weightFiles(tensors, {
+        dtype: dtype === 'float32' ? 'F32' : 'BF16',
+        metadata: parts.metadata,
+        maxShardBytes: parts.maxShardBytes,
+      })
+    : [];
   const files = [...own, ...kept, ...weights, ...extra];
   checkOutFiles(files);
   return files;

@@ -1,5 +1,6 @@
 /** A user's data as a dataset: JSONL, JSON lists and Parquet, with images as files, in a zip, or in the rows. */
 import type { Dataset, Row } from '../data/dataset.ts';
+import type { ImagePreparation } from '../data/image-processor.ts';
 import type { RasterImage } from '../data/raster.ts';
 import { UserError } from '../errors.ts';
 import type { DecodeImage } from './decode.ts';
@@ -21,7 +22,7 @@ export interface DatasetOptions {
   readonly strict?: boolean;
   /** Problems that the report keeps; all are counted. Default 100. */
   readonly keptProblems?: number;
-  /** Bytes of decoded images that are kept, the last used. Default 128 MiB. */
+  /** Bytes of images that are kept, the last used. Default 256 MiB: some 340 as SmolVLM takes them. */
   readonly imageCacheBytes?: number;
   readonly onProgress?: (rows: number) => void;
 }
@@ -185,15 +186,17 @@ export async function readDataset(
   };
 }
 
-/** The good rows; decoded images are kept, the last used ones, up to a number of bytes. */
+/** The good rows; images are kept as they were asked for, the last used ones, up to a number of bytes. */
 class ImportedDataset implements Dataset {
   readonly name: string;
   readonly size: number;
   readonly #rows: readonly GoodRow[];
   readonly #decode: DecodeImage;
-  readonly #cache = new Map<number, { bytes: number; readonly image: Promise<RasterImage> }>();
+  readonly #cache = new Map<string, { bytes: number; readonly image: Promise<RasterImage> }>();
   readonly #most: number;
   #bytes = 0;
+  /** Photographs are decoded one by one: each takes hundreds of megabytes until it is prepared. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(name: string, rows: readonly GoodRow[], options: DatasetOptions) {
     if (rows.length === 0) throw new UserError(`${name} has no good row to train on.`);
@@ -201,43 +204,64 @@ class ImportedDataset implements Dataset {
     this.size = rows.length;
     this.#rows = rows;
     this.#decode = options.decodeImage;
-    this.#most = options.imageCacheBytes ?? 128 * 2 ** 20;
+    this.#most = options.imageCacheBytes ?? 256 * 2 ** 20;
   }
 
-  async row(index: number): Promise<Row> {
+  prompt(index: number): string {
+    return this.#row(index).prompt;
+  }
+
+  async row(index: number, preparation?: ImagePreparation): Promise<Row> {
+    const found = this.#row(index);
+    const { file, row, prompt, answer, columns } = found;
+    // Rows that name one file share its image.
+    const key = `${preparation?.key ?? ''} | ${found.image.path ?? index}`;
+    const image = await this.#image(key, found, preparation);
+    return { id: `${file}:${row}`, prompt, image, answer, columns };
+  }
+
+  #row(index: number): GoodRow {
     const found = this.#rows[index];
     if (!found) throw new RangeError(`${this.name} has no row ${index}; it has ${this.size}`);
-    const { file, row, prompt, answer, columns } = found;
-    return { id: `${file}:${row}`, prompt, image: await this.#image(index, found), answer, columns };
+    return found;
   }
 
-  #image(index: number, row: GoodRow): Promise<RasterImage> {
-    const kept = this.#cache.get(index) ?? { bytes: 0, image: this.#decodeRow(index, row) };
+  #image(key: string, row: GoodRow, preparation?: ImagePreparation): Promise<RasterImage> {
+    const kept = this.#cache.get(key) ?? { bytes: 0, image: this.#decodeRow(key, row, preparation) };
     // Last in the map: used last.
-    this.#cache.delete(index);
-    this.#cache.set(index, kept);
+    this.#cache.delete(key);
+    this.#cache.set(key, kept);
     return kept.image;
   }
 
-  async #decodeRow(index: number, { file, row, image }: GoodRow): Promise<RasterImage> {
+  async #decodeRow(
+    key: string,
+    { file, row, image }: GoodRow,
+    preparation?: ImagePreparation,
+  ): Promise<RasterImage> {
+    const decoded = this.#last.then(async () => {
+      const whole = await this.#decode(await image.open());
+      return preparation ? preparation.prepare(whole) : whole;
+    });
+    this.#last = decoded.catch(() => {});
     try {
-      const decoded = await this.#decode(await image.open());
-      const kept = this.#cache.get(index);
-      if (kept) this.#bytes += kept.bytes = decoded.data.length;
-      this.#evict(index);
-      return decoded;
+      const own = await decoded;
+      const kept = this.#cache.get(key);
+      if (kept) this.#bytes += kept.bytes = own.data.length;
+      this.#evict(key);
+      return own;
     } catch (error) {
-      this.#cache.delete(index);
+      this.#cache.delete(key);
       throw new UserError(`${file}, row ${row}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 
   /** Drops the images used longest ago, but for the one just decoded and those still being decoded. */
-  #evict(keep: number): void {
-    for (const [index, { bytes }] of this.#cache) {
+  #evict(keep: string): void {
+    for (const [key, { bytes }] of this.#cache) {
       if (this.#bytes <= this.#most) return;
-      if (index === keep || bytes === 0) continue;
-      this.#cache.delete(index);
+      if (key === keep || bytes === 0) continue;
+      this.#cache.delete(key);
       this.#bytes -= bytes;
     }
   }

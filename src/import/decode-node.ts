@@ -16,11 +16,11 @@ export const decodeImage: DecodeImage = async (image) => {
     })
       .rotate()
       .toColourspace('srgb')
-      .ensureAlpha()
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true });
-    if (info.channels !== 4) throw new Error(`it has ${info.channels} channels`);
-    return { width: info.width, height: info.height, data: overWhite(data) };
+    const { width, height, channels } = info;
+    if (channels !== 3 && channels !== 4) throw new Error(`it has ${channels} channels`);
+    return { width, height, data: channels === 3 ? new Uint8Array(data) : overWhite(data) };
   } catch (error) {
     throw new UserError(`the image could not be decoded: ${(error as Error).message}`);
   }

@@ -3,6 +3,8 @@ import { UserError } from '../errors.ts';
 import { type DecodeImage, overWhite } from './decode.ts';
 import { checkImage, sizeProblem } from './image-header.ts';
 
+const mostBandPixels = 1 << 20;
+
 /** The first frame, upright by its EXIF orientation, transparency over white. */
 export const decodeImage: DecodeImage = async (image) => {
   await checkImage(image);
@@ -20,10 +22,18 @@ export const decodeImage: DecodeImage = async (image) => {
     const { width, height } = bitmap;
     const problem = sizeProblem(width, height);
     if (problem) throw new UserError(problem);
-    const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+    // In bands: a canvas of the whole and its RGBA would take another eight bytes a pixel.
+    const band = Math.min(height, Math.max(1, Math.floor(mostBandPixels / width)));
+    const context = new OffscreenCanvas(width, band).getContext('2d', { willReadFrequently: true });
     if (!context) throw new UserError('the browser gave no canvas to decode the image with');
-    context.drawImage(bitmap, 0, 0);
-    return { width, height, data: overWhite(context.getImageData(0, 0, width, height).data) };
+    context.globalCompositeOperation = 'copy';
+    const data = new Uint8Array(width * height * 3);
+    for (let top = 0; top < height; top += band) {
+      const rows = Math.min(band, height - top);
+      context.drawImage(bitmap, 0, -top);
+      data.set(overWhite(context.getImageData(0, 0, width, rows).data), top * width * 3);
+    }
+    return { width, height, data };
   } finally {
     bitmap.close();
   }

@@ -1,8 +1,8 @@
 /** Kind and size of an image from its first bytes, so that a huge or wrong file is refused before it is decoded. */
 import { UserError } from '../errors.ts';
 
-/** Pixels of an image, at most; RGBA of that many is 64 MB. */
-export const mostPixels = 16_777_216;
+/** Pixels of an image, at most: what cameras of telephones give; RGBA of that many is 256 MiB. */
+export const mostPixels = 67_108_864;
 /** Bytes of an encoded image, at most. */
 export const mostImageBytes = 64 * 2 ** 20;
 /** How much of the file `readImageHeader` wants to see; a JPEG's size can lie behind its thumbnail and profile. */

@@ -3,6 +3,7 @@ import commonWgsl from '../../shaders/attention_common.wgsl?raw';
 
 const headLine = /^\/\*HEAD:.*\*\/$/m;
 const tileLine = /^\/\*TILE:.*\*\/$/m;
+const tiledLine = /^\/\*TILED:.*\*\/$/m;
 
 /** The declarations that the line `HEAD` of a kernel stands for. */
 function headDeclarations(headDim: number): string {
@@ -28,4 +29,21 @@ export function attentionCode(code: string, headDim: number): string {
 /** Keys (and queries) of a tile of the key-value backward: four tiles of whole heads must fit 16 kB. */
 export function tileOf(headDim: number): number {
   return [8, 4, 2].find((tile) => 4 * tile * (headDim + 4) * 4 + tile * tile * 8 <= 16384) ?? 1;
+}
+
+/** Queries of a workgroup of attention_tiled.wgsl. */
+export const tiledQueries = 32;
+
+/**
+ * Keys that each thread of attention_tiled.wgsl scores at a time, as many as fit the GPU's workgroup memory; 0: not even
+ * the fewest, or the head's size is no multiple of 4.
+ */
+export function tiledKeys(headDim: number, workgroupMemory: number): number {
+  if (headDim % 4 !== 0) return 0;
+  const bytes = (each: number) => (tiledQueries + 8 * each) * (headDim + 4) * 4 + 8 * each * 9 * 16;
+  return [4, 2, 1].find((each) => bytes(each) <= workgroupMemory) ?? 0;
+}
+
+export function tiledCode(code: string, headDim: number, keysEach: number): string {
+  return attentionCode(code.replace(tiledLine, `const KEYS_EACH = ${keysEach}u;`), headDim);
 }

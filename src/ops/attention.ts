@@ -15,8 +15,11 @@ import backwardQWgsl from '../../shaders/attention_backward_q.wgsl?raw';
 import deltaWgsl from '../../shaders/attention_delta.wgsl?raw';
 import lseWgsl from '../../shaders/attention_lse.wgsl?raw';
 import receivedWgsl from '../../shaders/attention_received.wgsl?raw';
+import softmaxWgsl from '../../shaders/attention_softmax.wgsl?raw';
+import tiledWgsl from '../../shaders/attention_tiled.wgsl?raw';
 import type { OnnxBuilder } from '../device/cpu/onnx-builder.ts';
-import { attentionCode, forHead, tileOf } from './attention-webgpu.ts';
+import type { Dispatch, GpuLowering } from '../device/webgpu/dispatch.ts';
+import { attentionCode, forHead, tiledCode, tiledKeys, tiledQueries, tileOf } from './attention-webgpu.ts';
 import { check, f32, type Graph, type NumericArray, type Op, type Tensor } from './graph.ts';
 
 export interface AttentionShape {
@@ -158,6 +161,22 @@ const attentionOp: Op<AttentionShape> = {
     return [b.concat(parts, 0), ''];
   },
   webgpu(gpu, { inputs: [q, k, v, mask], outputs: [y, lse], attributes: s }) {
+    const keysEach = gpu.limits.cheapBarriers ? tiledKeys(s.headDim, gpu.limits.workgroupMemory) : 0;
+    if (keysEach > 0) {
+      const tiles = (tokens: number) => Math.ceil((tokens * s.heads) / s.kvHeads / tiledQueries);
+      const all = s.prefixes * (tiles(s.prefixLength) + s.group * tiles(s.completionLength));
+      return [
+        gpu.dispatch({
+          kernel: `attention_tiled_${s.headDim}_${keysEach}`,
+          code: tiledCode(tiledWgsl, s.headDim, keysEach),
+          bindings: [q, k, v, mask, y, lse],
+          params: gpuParams(s),
+          workgroups: gpu.fold(all * s.kvHeads),
+        }),
+      ];
+    }
+    if (!gpu.limits.cheapBarriers && isLongAndPlain(s))
+      return attentionByProducts(gpu, { q, k, v, mask, y, lse }, s);
     return [
       gpu.dispatch({
         kernel: `attention_${s.headDim}`,
@@ -169,6 +188,48 @@ const attentionOp: Op<AttentionShape> = {
     ];
   },
 };
+
+/** Bidirectional and without completions, of so many keys that products pay. Tests lower it. */
+export const productSettings = { keys: 128 };
+const isLongAndPlain = (s: AttentionShape) =>
+  !s.causal && s.completionLength === 0 && s.prefixLength >= productSettings.keys;
+
+/**
+ * The forward pass head by head: scores by one product, their softmax, the mix of values by another. For software
+ * adapters, whose fast kernels are the products: several times as fast there as a thread a query.
+ */
+function attentionByProducts(
+  gpu: GpuLowering,
+  { q, k, v, mask, y, lse }: Record<'q' | 'k' | 'v' | 'mask' | 'y' | 'lse', Tensor>,
+  s: AttentionShape,
+): Dispatch[] {
+  const { prefixLength: L, heads, kvHeads, headDim: D } = s;
+  const scores = gpu.scratch(L * L * 4);
+  return Array.from({ length: s.prefixes * heads }, (_, i) => {
+    const [first, head] = [Math.floor(i / heads) * L, i % heads];
+    const at = (first * heads + head) * D;
+    const keyAt = (first * kvHeads + Math.floor((head * kvHeads) / heads)) * D;
+    return [
+      ...gpu.gemm({
+        ...{ m: L, n: L, k: D, c: scores },
+        a: { tensor: q, rowStride: heads * D, columnStride: 1, offset: at },
+        b: { tensor: k, rowStride: 1, columnStride: kvHeads * D, offset: keyAt },
+      }),
+      gpu.dispatch({
+        kernel: 'attention_softmax',
+        code: softmaxWgsl,
+        bindings: [scores, mask, lse],
+        params: [L, L, first, heads, head, { f32: 1 / Math.sqrt(D) }],
+        threads: L,
+      }),
+      ...gpu.gemm({
+        ...{ m: L, n: D, k: L, c: y, cOffset: at, cRowStride: heads * D },
+        a: { tensor: scores, rowStride: L, columnStride: 1 },
+        b: { tensor: v, rowStride: kvHeads * D, columnStride: 1, offset: keyAt },
+      }),
+    ];
+  }).flat();
+}
 
 /** The Params of all attention shaders, in order. */
 function gpuParams(s: AttentionShape) {

@@ -95,8 +95,13 @@ export interface Prompts {
 }
 
 export async function readPrompts(policy: Policy, dataset: Dataset, numbers: number[]): Promise<Prompts> {
-  const read = await Promise.all(numbers.map((n) => dataset.row(n)));
-  const rows = read.map((row) => ({ ...row, image: policy.prepare(row.image) }));
+  const { preparation } = policy;
+  const rows = await Promise.all(
+    numbers.map(async (n) => {
+      const row = await dataset.row(n, preparation);
+      return { ...row, image: preparation.prepare(row.image) };
+    }),
+  );
   return { rows, inputs: rows.map((row) => policy.prompt(row.prompt, row.image)) };
 }
 

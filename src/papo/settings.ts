@@ -99,7 +99,7 @@ export const SETTINGS = {
     'PAPO',
     whole({ min: 1 }),
     14,
-    'Side of a patch in pixels for mask_type patch_black and semantic (ours; 14 in the paper).',
+    'Side of a patch for mask_type patch_black, in pixels of the picture as the model gets it, 512 a side with SmolVLM (ours; 14 in the paper).',
   ),
   der_loss_weight1: setting(
     'PAPO',
@@ -266,6 +266,12 @@ export const SETTINGS = {
   ),
 
   // Rollouts.
+  format_prompt: setting(
+    'rollout',
+    choice('none', 'papo'),
+    'none',
+    "What is put behind each question: nothing, or the authors' instruction to think in <think> and to answer in \\boxed{} (ours; the authors' data.format_prompt, math_perception.jinja).",
+  ),
   num_generations: setting('rollout', whole({ min: 2 }), 8, 'G, the completions drawn for a prompt.'),
   max_completion_length: setting('rollout', whole({ min: 1 }), 256, 'The most tokens a completion may have.'),
   temperature: setting(

@@ -1,8 +1,9 @@
 /** A policy on a device: a SmolVLM's weights, its text and image processors, and its compiled passes. */
 import {
+  type ImagePreparation,
   type ImageProcessorConfig,
+  imagePreparation,
   imageProcessorConfig,
-  prepareImage,
   toPixelValues,
 } from '../data/image-processor.ts';
 import type { RasterImage } from '../data/raster.ts';
@@ -175,9 +176,9 @@ export class Policy {
     return { ids: this.text.buildPrompt(text), pixelValues: this.pixels(image) };
   }
 
-  /** The image with the pixels that the tower gets; whoever keeps images keeps these. */
-  prepare(image: RasterImage): RasterImage {
-    return prepareImage(image, this.imageProcessor);
+  /** How images are brought to the pixels that the tower gets; whoever keeps images keeps these. */
+  get preparation(): ImagePreparation {
+    return imagePreparation(this.imageProcessor);
   }
 
   pixels(image: RasterImage): Float32Array {

@@ -8,7 +8,7 @@ import { givenAnswer } from './given-answer.ts';
 import { gradeAnswer } from './mathruler.ts';
 import { readQuantity, sameQuantity, type Tolerance } from './number.ts';
 import { papoFormat, papoScore } from './papo-math.ts';
-import type { RewardArgs, RewardFunction } from './rewards.ts';
+import type { RewardArgs, RewardFunction, Rewards } from './rewards.ts';
 import { containsText, sameText } from './short-text.ts';
 import { hasThinkFormat } from './think-format.ts';
 
@@ -20,7 +20,7 @@ type Judge = (
 ) => number | boolean | null;
 
 /** A reward that compares answers. */
-function comparing(name: string, judge: Judge): RewardFunction {
+function comparing(name: string, judge: Judge): (args: RewardArgs) => Rewards {
   return (args) =>
     scored(args, name, (completion, answer, row) => {
       if (answer === '') return null;
@@ -83,6 +83,20 @@ const answerMatch = comparing('answer_match', (given, expected, args, row) => {
     (sameNumber(given, expected, { absolute: toleranceOf(args, row) }) ?? gradeAnswer(given, expected))
   );
 });
+
+/** Whether a completion answers a row right, by answer_match. */
+export function answersRight(
+  completion: string,
+  row: {
+    readonly prompt: string;
+    readonly answer: string | null;
+    readonly columns: Readonly<Record<string, unknown>>;
+  },
+): boolean {
+  const columns = Object.fromEntries(Object.entries(row.columns).map(([name, value]) => [name, [value]]));
+  const args = { ...columns, prompts: [row.prompt], completions: [completion], answer: [row.answer] };
+  return answerMatch(args)[0] === 1;
+}
 
 const papo = (name: string, part: 'overall' | 'accuracy') => (args: RewardArgs) =>
   scored(args, name, (completion, answer) => papoScore(completion, answer)[part]);

@@ -70,7 +70,11 @@ export function urlFiles(base: string | URL): ModelFiles {
       let response: Response;
       try {
         response = await fetch(url);
-        if (response.status === 404 || response.status === 410) return null;
+        if (response.status === 404 || response.status === 410) {
+          // Left unread it would count as a request that was broken off.
+          await response.arrayBuffer();
+          return null;
+        }
         // Servers of single-page apps answer a missing file with their page and status 200.
         const type = response.headers.get('content-type') ?? '';
         if (response.ok && type.startsWith('text/html')) return null;

@@ -8,7 +8,7 @@ import { readSafetensorsHead, safetensorsHeadBytes } from './safetensors.ts';
 export interface RangedFile {
   /** In bytes. */
   readonly size: number;
-  /** Bytes [begin, end), all of them, in memory of their own. Throws UserError when they cannot be read. */
+  /** Bytes [begin, end), fewer where the file has become shorter; only to be read. Throws UserError on failure. */
   read(begin: number, end: number, signal?: AbortSignal): Promise<Uint8Array>;
 }
 
@@ -20,7 +20,10 @@ export interface TensorSource {
   readonly shape: readonly number[];
   /** Stored size. */
   readonly bytes: number;
-  /** Its bytes, little-endian and row-major; see `convertTensor`. Throws UserError, or the signal's reason. */
+  /**
+   * Its bytes, little-endian and row-major, only to be read: they may belong to something larger. See `convertTensor`.
+   * Throws UserError, or the signal's reason.
+   */
   read(signal?: AbortSignal): Promise<Uint8Array>;
 }
 

@@ -18,14 +18,21 @@ export async function checkMemory(
   heldOut: Dataset | null,
   { weightsStay = false } = {},
 ): Promise<PlanView> {
+  // Without their images, where that is possible: photographs take a second each to read.
   const first = async (data: Dataset) =>
-    Promise.all(Array.from({ length: Math.min(shownRows, data.size) }, (_, i) => data.row(i)));
-  const rows = [...(await first(train)), ...(heldOut ? await first(heldOut) : [])];
-  const lengths = rows.map((row) => policy.text.buildPrompt(row.prompt).length);
+    Promise.all(
+      Array.from(
+        { length: Math.min(shownRows, data.size) },
+        async (_, i) => data.prompt?.(i) ?? (await data.row(i)).prompt,
+      ),
+    );
+  const prompts = [...(await first(train)), ...(heldOut ? await first(heldOut) : [])];
+  const lengths = prompts.map((prompt) => policy.text.buildPrompt(prompt).length);
   const prefixLengths = [roundUp(Math.max(...lengths), config.pad_to_multiple_of ?? 8)];
-  const prompts = Math.min(evaluationPromptsPerRun, config.num_eval_samples);
-  const evaluation = { prompts, group: 1, maxTokens: config.max_completion_length };
-  const dtypeOf = (name: string) => policy.weights.dtype(name);
+  const evaluated = Math.min(evaluationPromptsPerRun, config.num_eval_samples);
+  const evaluation = { prompts: evaluated, group: 1, maxTokens: config.max_completion_length };
+  // Of every name, the adapter's too.
+  const { dtypeOf = () => 'f32' as const } = policy.config;
   const run = { prefixLengths, ...(weightsStay && { dtypeOf }), ...(heldOut && { evaluation }) };
   const plan = await planRunOnDevice(policy.config, config, run, policy.device);
   if (plan.refusal) throw new UserError(plan.refusal);

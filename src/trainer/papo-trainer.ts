@@ -1,6 +1,7 @@
 /** TRL's PAPOTrainer: the one door to training, for the page, the command line, the tests, and your own code. */
 import type { Dataset } from '../data/dataset.ts';
 import { type Evaluation, evaluate } from '../data/evaluate.ts';
+import { withFormatPrompt } from '../data/format-prompt.ts';
 import type { Device } from '../device/device.ts';
 import { UserError } from '../errors.ts';
 import type { HubTarget, PushResult } from '../export/hub.ts';
@@ -27,6 +28,7 @@ import {
   TrainerControl,
   TrainerState,
 } from './callbacks.ts';
+import { checkFormatPrompt } from './check-format-prompt.ts';
 import { checkMemory } from './check-memory.ts';
 import { findCheckpoint } from './find-checkpoint.ts';
 import { Health } from './health.ts';
@@ -128,14 +130,16 @@ export abstract class PAPOTrainer {
       );
     const { seed } = this.args;
     const { train_dataset, eval_dataset } = options;
-    const data = toDataset(train_dataset, 'train', seed);
+    const { format_prompt } = this.args;
+    const data = withFormatPrompt(toDataset(train_dataset, 'train', seed), format_prompt);
     this.train_dataset = trainingPrompts(data, this.args);
-    this.eval_dataset =
+    const heldOut =
       eval_dataset === undefined
         ? typeof train_dataset === 'string'
           ? toDataset(train_dataset, 'test', seed)
           : null
         : eval_dataset && toDataset(eval_dataset, 'test', seed);
+    this.eval_dataset = heldOut && withFormatPrompt(heldOut, format_prompt);
     this.rewards = new RewardGuard(toRewards(options.reward_funcs), {
       // A sandbox has the same limit, and its message says more: it goes first.
       timeLimitMs: this.args.reward_timeout * 1000 + 2000,
@@ -181,6 +185,7 @@ export abstract class PAPOTrainer {
     const from = await this.startingPoint(resume_from_checkpoint);
     this.trainer?.dispose();
     this.trainer = undefined;
+    checkFormatPrompt(policy, config);
     this.plan = await checkMemory(policy, config, this.train_dataset, this.eval_dataset, {
       weightsStay: this.options.model instanceof Policy,
     });
@@ -393,23 +398,16 @@ export abstract class PAPOTrainer {
   /** The files of save_model. */
   async modelFiles(options: RunFilesOptions): Promise<OutFile[]> {
     const { policy, recorder } = await this.open();
-    const names = policy.weights.names;
     await recorder?.settled();
     // In memory the log has no completions.
     const rows = options.completions && this.store ? await this.store.readLog() : this.rows;
     // What a run hands over is loaded when it is wanted: a page that trains need not wait for it.
-    const { runFiles } = await import('../export/run-files.ts');
+    const [{ runFiles }, { policyContents }] = await Promise.all([
+      import('../export/run-files.ts'),
+      import('../export/policy-contents.ts'),
+    ]);
     return runFiles(
-      {
-        config: policy.folder.config,
-        sideFiles: policy.folder.files,
-        tensors: {
-          shapes: new Map(names.map((name) => [name, policy.weights.shape(name)])),
-          read: (name) => policy.weights.read(name),
-        },
-        info: this.info('finished'),
-        rows,
-      },
+      { ...policyContents(policy), info: this.info('finished'), rows },
       { drawPng: this.platform.drawPng, ...options },
     );
   }

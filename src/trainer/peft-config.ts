@@ -32,7 +32,7 @@ export function peftSettings(config: PeftConfig): Partial<Settings> {
   for (const [name, value] of Object.entries(config)) {
     if (known.has(name) || value === undefined || harmless[name]?.includes(value as never)) continue;
     throw new UserError(
-      `peft_config: ${name} is ${show(value)}; expected ${harmless[name]?.map(show).join(' or ') ?? `r, lora_alpha, target_modules and use_rslora alone`}.`,
+      `peft_config: ${name} is ${show(value)}; expected ${harmless[name]?.map((allowed) => show(allowed)).join(' or ') ?? `r, lora_alpha, target_modules and use_rslora alone`}.`,
     );
   }
   return {

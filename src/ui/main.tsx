@@ -9,8 +9,9 @@ import 'uplot/dist/uPlot.min.css';
 import './style.css';
 
 openTheme();
-const model = new URLSearchParams(location.search).get('model') ?? 'models/papo-nano/';
-const session = new Session(new URL(model, document.baseURI).href, parseLink(location));
+const asked = new URLSearchParams(location.search).get('model');
+const url = new URL(asked ?? 'models/papo-nano/', document.baseURI).href;
+const session = new Session({ kind: asked === null ? 'built-in' : 'site', url }, parseLink(location));
 void session.open().then(keepOffline);
 createRoot(document.getElementById('root')!).render(
   <StrictMode>

@@ -1,9 +1,9 @@
 /** The page's state and what a user can do, as a store for React. The worker does the work. */
 import { svgToPng } from '../export/curve-page.ts';
-import type { PickedFile } from '../import/picked-files.ts';
 import { openSandbox } from '../rewards/sandbox/page.ts';
 import type { Sandbox } from '../rewards/sandbox/protocol.ts';
 import { type Client, callback, handOver, startWorker } from '../worker/client.ts';
+import type { Loaded, ModelChoice, ModelMark } from '../worker/model-protocol.ts';
 import { LIVE_SETTINGS, type RunEvent, type RunRequest } from '../worker/protocol.ts';
 import { Address } from './address.ts';
 import { Comparison } from './compare/comparison.ts';
@@ -16,6 +16,8 @@ import { focusFirstProblem, panelOf } from './focus-problem.ts';
 import { Lesson } from './lesson/lesson-controller.ts';
 import { type LinkRequest, parseLink } from './link.ts';
 import { Looking } from './look/looking.ts';
+import { Models } from './models/models.ts';
+import { Planned } from './models/planned.ts';
 import type { Panel } from './panels.ts';
 import { RewardTrials } from './reward/trials.ts';
 import { RolloutsView } from './rollouts/controller.ts';
@@ -33,6 +35,10 @@ import {
 } from './state.ts';
 import { text } from './text.ts';
 import { Trying } from './try-it/trying.ts';
+
+/** The presets of the built-in model, and of one whose frozen weights are large. */
+const nanoPreset = 'papo-nano';
+const largePreset = 'smolvlm-lora';
 
 export class Session implements Core {
   state: State = initialState;
@@ -52,12 +58,11 @@ export class Session implements Core {
   readonly looking = new Looking(this, () => this.trying.question);
   readonly rollouts = new RolloutsView(this);
   readonly browsing = new Browsing(this);
+  readonly models = new Models(this, (choice, token) => this.loadModel(choice, token));
+  readonly planned = new Planned(this);
   readonly files = new FilesIn(
     this,
-    async (files) => {
-      this.model = files;
-      await this.load();
-    },
+    (files) => this.load({ kind: 'files', files }),
     (dataset) => this.choose({ dataset }),
   );
   /** Each warning is shown once. */
@@ -71,9 +76,9 @@ export class Session implements Core {
   /** Runs begun; events of earlier ones come too late. */
   private begun = 0;
 
-  /** `model`: the folder's address, or the files that the user gave. */
+  /** `model`: the page's own, or what the address asks for. */
   constructor(
-    private model: string | PickedFile[],
+    private model: ModelChoice,
     private readonly link?: LinkRequest,
   ) {
     this.client = this.newClient();
@@ -102,6 +107,7 @@ export class Session implements Core {
       const catalogue = await this.service.catalogue();
       this.set({ catalogue });
       this.lesson.open();
+      this.planned.open();
       if (this.link) this.address.follow(this.link);
       this.address.write();
       await this.connect();
@@ -120,15 +126,34 @@ export class Session implements Core {
   }
 
   async choose(change: Partial<Form>): Promise<void> {
+    if ('preset' in change) this.set({ suited: undefined });
     this.set({ form: { ...this.state.form, ...change } });
     this.address.write();
     // What is typed and ticked stands at once: a frame later React would have put it back first.
     this.tell();
     await this.guarded(async () => {
-      if (change.device !== undefined) await this.load();
+      if (change.device !== undefined) await this.load(this.state.loaded ? null : this.model);
       else await this.validate();
       if ('task' in change || 'dataset' in change) await this.showSamples();
     });
+  }
+
+  /** Another model; resolves to whether it is there. `token`: for this download, kept nowhere. */
+  async loadModel(choice: ModelChoice, token?: string): Promise<boolean> {
+    this.set({ error: undefined });
+    await this.guarded(() => this.load(choice, token));
+    return this.state.error === undefined;
+  }
+
+  cancelLoad(): void {
+    void this.service.cancelLoad();
+  }
+
+  /** Takes back the preset that came with the model. */
+  async unsuit(): Promise<void> {
+    const { suited } = this.state;
+    this.set({ suited: undefined });
+    if (suited) await this.choose({ preset: suited.from });
   }
 
   /** A setting as typed; undefined goes back to the preset's. */
@@ -200,6 +225,7 @@ export class Session implements Core {
     await this.beginning(async () => {
       this.set({ pending: 'start' });
       const run = (await this.service.runs()).find((one) => one.id === id);
+      await this.needBase(run?.base);
       if (run?.hasRewardCode) await this.needSandbox();
       const from = { step: step ?? run?.step ?? 0, totalSteps: run?.totalSteps ?? 1 };
       const progress = {
@@ -322,19 +348,57 @@ export class Session implements Core {
     await this.reconnect();
   }
 
-  private async load(): Promise<void> {
+  /** null: the model that is there, on another device. Where it fails, what was there stays, or comes back. */
+  private async load(choice: ModelChoice | null = this.model, token?: string): Promise<void> {
+    const before = this.state.loaded;
     this.set({ loaded: undefined, loading: { message: text.session.loading, fraction: 0 } });
     const onProgress = callback((loading: State['loading']) => {
       if (!this.state.loaded) this.set({ loading });
     });
-    const { device } = this.state.form;
-    const loaded = await (typeof this.model === 'string'
-      ? this.service.load(this.model, device, onProgress)
-      : this.service.loadFiles(this.model, device, onProgress));
+    let loaded: Loaded;
+    try {
+      loaded = await this.service.load(choice, this.state.form.device, onProgress, token);
+    } catch (error) {
+      await this.comeBack(choice, before);
+      throw error;
+    }
+    this.model = choice ?? this.model;
     // A failed run stays on show: it can be resumed.
     const run = this.state.canResume ? this.state.run : 'none';
     this.set({ loaded, loading: undefined, run });
+    if (choice) this.suit(loaded, before);
+    await this.validate();
     if (this.state.groups.length === 0) await this.showSamples();
+  }
+
+  private async comeBack(failed: ModelChoice | null, before: Loaded | undefined): Promise<void> {
+    const still = await this.service.loadedModel();
+    if (still) this.set({ loaded: still, loading: undefined });
+    else if (before && failed && failed !== this.model) await this.load(this.model);
+  }
+
+  /** The preset that goes with the model, where the other model's was set; the visitor may take it back. */
+  private suit(loaded: Loaded, before: Loaded | undefined): void {
+    const { form } = this.state;
+    const to = loaded.isLarge ? largePreset : nanoPreset;
+    const isOther = form.preset === (loaded.isLarge ? nanoPreset : largePreset);
+    // What a link asks for goes with the model that it finds.
+    const isAsked = !before && !loaded.isLarge;
+    const isOurs = loaded.isLarge || loaded.source.kind === 'built-in';
+    if (!isOther || isAsked || !isOurs || before?.mark === loaded.mark) {
+      this.set({ suited: undefined });
+      return;
+    }
+    this.set({ form: { ...form, preset: to }, suited: { from: form.preset, to, model: loaded.name } });
+    this.address.write();
+  }
+
+  /** The model that a run goes on with, loaded where it is not; the visitor's own files only the visitor can give again. */
+  private async needBase(base: ModelMark | null | undefined): Promise<void> {
+    const { loaded } = this.state;
+    if (!base || base.source.kind === 'files') return;
+    if (base.mark === '' ? loaded?.name === base.name : loaded?.mark === base.mark) return;
+    await this.load(base.source);
   }
 
   private async showSamples(): Promise<void> {
@@ -359,7 +423,7 @@ export class Session implements Core {
       const { device } = this.state.form;
       this.address.follow(parseLink(location));
       await this.validate();
-      if (this.state.form.device !== device) await this.load();
+      if (this.state.form.device !== device) await this.load(this.state.loaded ? null : this.model);
     });
   }
 

@@ -56,6 +56,8 @@ export interface State {
   readonly validation?: Validation;
   readonly loading?: LoadProgress;
   readonly loaded?: Loaded;
+  /** The preset changed with the model. */
+  readonly suited?: { readonly from: string; readonly to: string; readonly model: string };
   /** What went wrong outside of a single field. */
   readonly error?: string;
   /** What went wrong left a checkpoint to go on from. */

@@ -92,6 +92,9 @@ export const text = {
     saveNow: 'Save now',
     progress: 'Training progress',
     noModel: 'No model is loaded.',
+    cancelLoad: 'Cancel loading',
+    bytesOf: (loaded: string, total: string) => `${loaded} of ${total}`,
+    bytesPerSecond: (size: string) => `${size}/s`,
     ready: 'Ready. One click trains it.',
     failed: 'The run failed; the message above says why.',
     stepOf: (step: number, total: number) => `Step ${step} of ${total}`,
@@ -129,11 +132,8 @@ export const text = {
     yourDataHint: (rows: number) => `${rows} rows, one in eight of them held out`,
     deviceHint: (label: string) => `${label}.`,
     removeData: (name: string) => `Remove ${name} from this browser`,
-    /** After the model's name. */
-    modelFacts: (parameters: string, fromFiles: boolean) =>
-      `, ${parameters} parameters, ${fromFiles ? 'from your files' : 'from this page'}`,
     stepFacts: (prompts: string, completions: string) =>
-      `; each step answers ${prompts} prompts ${completions} times`,
+      `Each step answers ${prompts} prompts ${completions} times.`,
     saved: (step: number, time: string) => `Checkpoint of step ${step} saved at ${time}.`,
     settings: 'Settings',
     backToPreset: 'Back to the preset',
@@ -157,6 +157,130 @@ export const text = {
     backToLabel: (name: string, preset: string) => `Back to ${preset}, the preset’s ${name}`,
     finding: 'What the paper found',
     findingFrom: (source: string) => `The paper, ${source}.`,
+  },
+  models: {
+    choose: 'Choose a model…',
+    title: 'Choose a model',
+    close: 'Close',
+    stopFirst: 'A run is going on; stop it before another model is loaded.',
+    /** After the model's name. `where` is one of `from`. */
+    facts: (parameters: string, where: string) => `, ${parameters} parameters, ${where}.`,
+    from: {
+      'built-in': 'from this page',
+      site: 'from this site',
+      hub: 'from the Hub',
+      files: 'from your files',
+    },
+    aStep: (time: string) => `About ${time} a step.`,
+    suited: (preset: string, model: string) => `The preset is ${preset} now, which goes with ${model}.`,
+    unsuit: (preset: string) => `Back to ${preset}`,
+    offered: 'Offered here',
+    /** `there`: one of the two below, or nothing. */
+    memoryHint: (device: string, there: string) =>
+      `Memory: as preset smolvlm-lora trains, on ${device}${there}. Other settings take more or less: see the memory plan.`,
+    thereIs: (limit: string) => `, which has ${limit}`,
+    machineHas: (size: string) =>
+      `, which does not say how much it has; this machine has about ${size}, or more`,
+    about: {
+      'papo-nano': 'Built in: learns coloured shapes in a minute, on any machine.',
+      'smolvlm-256m':
+        'A small real model that answers questions about photographs. The first choice for a laptop.',
+      'smolvlm-500m': 'Twice as large: answers better, and takes about twice the time and memory.',
+    },
+    parameters: 'Parameters',
+    download: 'Download',
+    aboutSize: (size: string) => `about ${size}`,
+    isHere: (size: string) => `${size}, part of this page`,
+    license: 'Licence',
+    licenses: { 'apache-2.0': 'Apache-2.0', mit: 'MIT' } as Readonly<Record<string, string | undefined>>,
+    cardSays: (license: string) => `${license}, says its card`,
+    noLicense: 'its card names none',
+    lora: 'Memory with LoRA',
+    full: 'Memory in full',
+    needsTooMuch: (size: string) => `${size}, which does not fit here`,
+    needsOf: (size: string, limit: string) => `${size} of ${limit}`,
+    needsMore: (size: string, limit: string) => `${size}, more than the ${limit} that there are`,
+    cannot: 'not possible',
+    workingOut: 'being worked out…',
+    load: (name: string) => `Load ${name}`,
+    loadShort: 'Load',
+    isLoaded: (name: string) => `${name} is loaded`,
+    loaded: 'Loaded',
+    goOn: 'Go on',
+    hub: 'Another model of the Hub',
+    hubHint:
+      'Any SmolVLM on huggingface.co, also a fine-tuned one. Looking it up and loading it are requests to the Hub; your data stay here.',
+    id: 'Name',
+    idHint: 'owner/name, or its address',
+    revision: 'Revision',
+    revisionHint: 'A branch, a tag or a commit; main if empty',
+    token: 'Access token',
+    tokenHint:
+      'For gated and private models alone. Kept nowhere: it is sent to the Hub and forgotten with this dialog.',
+    lookUp: 'Look it up',
+    lookingUp: 'Asking the Hub…',
+    loadTyped: 'Load it',
+    at: (id: string, revision: string) => (revision === 'main' ? id : `${id} at ${revision}`),
+    gated: 'Gated: its owner grants access on its page; then a token of yours opens it.',
+    kept: 'Kept in this browser',
+    nothingKept: 'Nothing yet. What is downloaded stays here, and the next time is loaded from here.',
+    partly: (size: string, total: string | null) =>
+      total === null ? `${size}, not whole yet` : `${size} of ${total}, not whole yet`,
+    delete: (name: string) => `Delete ${name} from this browser`,
+    deleteShort: 'Delete',
+    ownFiles: 'Your own files',
+    ownFilesHint:
+      'A Hugging Face folder of a SmolVLM with its safetensors, or a zip of one. It is read where it lies.',
+    folder: 'Pick a folder…',
+    zip: 'Pick a zip…',
+    site: 'On this site',
+    path: 'Folder',
+    pathHint: 'A path on this site, such as models/my-smolvlm/',
+    loadPath: 'Load the folder',
+    plan: {
+      title: 'Memory plan',
+      asking: 'The plan is being made…',
+      none: 'No plan yet: the settings have a problem, or a run goes on.',
+      step: (all: string, rollout: string, training: string) =>
+        `A step takes about ${all}: ${rollout} of rollout and ${training} of training, by a short probe of this device.`,
+      fits: (total: string, limit: string) =>
+        `The run takes ${total} of the ${limit} that there are: it fits.`,
+      fitsUnknown: (total: string) =>
+        `The run takes ${total}. How much there is, this device does not say: it is tried out when the run begins.`,
+      doesNotFit: 'The run does not fit.',
+      part: (name: string, size: string) => `${name}: ${size}`,
+      table: 'What the run would hold in memory, by kind',
+      what: 'What',
+      size: 'Size',
+      share: 'Share',
+      total: 'Together',
+      limit: 'There is',
+      unknown: 'not known',
+      machine: (size: string) => `not known; about ${size} or more in this machine`,
+      parts: {
+        frozenHalf: 'Frozen weights, half floats',
+        frozen: 'Frozen weights',
+        trained: 'Trained weights',
+        adapter: 'LoRA adapter',
+        gradients: 'Gradients',
+        moments: 'Optimizer (AdamW’s moments)',
+        reference: 'Reference policy',
+        activations: 'Activations',
+        workspace: 'Workspace',
+        rollout: 'Rollout, with its key-value cache',
+        fixed: 'Inputs and constants',
+        runtime: 'The program itself',
+      },
+      recomputes: 'Activations are computed again layer by layer in the backward pass.',
+      keeps: 'Activations are kept for the backward pass.',
+      onePass: 'A micro-batch goes through in one pass.',
+      pieces: (n: number) => `A micro-batch goes through in ${n} passes, whose gradients are added up.`,
+      prompts: (n: number) =>
+        n === 1 ? 'Prompts are rolled out one at a time.' : `${n} prompts are rolled out at a time.`,
+      cache: (size: string) => `The rollout’s key-value cache takes ${size}.`,
+      logits: (size: string) => `At most ${size} of logits are there at once.`,
+      apply: (settings: string) => `Set ${settings}`,
+    },
   },
   curves: {
     title: 'Curves',
@@ -893,7 +1017,22 @@ export const text = {
     handOver: {
       download: (name: string) => `Download “${name}”`,
       push: (name: string) => `Push “${name}” to the Hub`,
-      folderHint: 'A Hugging Face folder: transformers, TRL and this page open it.',
+      what: 'What',
+      products: {
+        model: 'Model folder',
+        adapter: 'PEFT adapter',
+        onnx: 'ONNX for transformers.js',
+        cluster: 'On to a cluster',
+      },
+      productHints: {
+        model: (isMerged: boolean) =>
+          `A Hugging Face folder: transformers, TRL and this page open it.${isMerged ? ' The adapter is merged into its base, which must be loaded here.' : ''}`,
+        adapter: () => 'The adapter alone, a few megabytes: peft puts it on its base.',
+        onnx: (isMerged: boolean) =>
+          `What transformers.js runs in a browser, in float16.${isMerged ? ' The adapter is merged into its base, which must be loaded here.' : ''}`,
+        cluster: (isMerged: boolean) =>
+          `The model, the data as Parquet, and the settings as the authors’ PAPO code reads them, with a start script.${isMerged ? ' The base must be loaded here.' : ''}`,
+      },
       checkpoint: 'Checkpoint',
       numbers: 'Numbers as',
       dtypes: { float32: 'float32', bfloat16: 'bfloat16 (half the size)' },
@@ -1126,6 +1265,7 @@ export const text = {
       papo: 'Lesson: PAPO',
       hacked: 'Lesson: hacked',
       mended: 'Lesson: double entropy',
+      real: 'Lesson: a real model',
     },
     done: 'It happened',
     notHappened: 'It did not happen',
@@ -1181,6 +1321,13 @@ export const text = {
         action: 'Opens Runs, to download the lesson’s best run.',
         look: 'Press “Download” at the run, then “Download zip” in the dialog. The zip holds the weights, the tokenizer and a card that says how it was trained.',
       },
+      real: {
+        title: 'Now with a real model',
+        body: 'All of this works on a model that knows photographs and English. SmolVLM-256M is 250 times papo-nano’s size, so its own weights stay as they are: LoRA trains small matrices beside them, 1 % of the numbers, and the model without them is the reference policy at no cost.',
+        action:
+          'Opens the model picker while no real model is loaded: take SmolVLM-256M-Instruct, about 0.5 GB once. With one it makes a LoRA step on one prompt.',
+        look: 'The memory plan on Train says what is held, and for what. In Rollouts the answers are whole sentences: their tokens are tinted by the picture like papo-nano’s.',
+      },
     },
     waiting: {
       group: 'Waits for one update.',
@@ -1192,6 +1339,7 @@ export const text = {
       difference:
         'Waits for both runs, the collapsed and the cured one, to be measured on the same questions.',
       home: 'Waits for a checkpoint that leaves the page.',
+      real: 'Waits for a step with LoRA of a large model.',
     },
     found: {
       accuracy: (value: string, error: string) => `${value} ± ${error}`,
@@ -1254,6 +1402,12 @@ export const text = {
       noRuns: 'The two runs that are compared are not there yet: do steps 5 and 6 first.',
       luck: (found: string) => `${found} That is an answer too: with one seed nothing was shown.`,
       home: (message: string) => `Taken home: ${message}`,
+      real: (model: string, answers: number, tokens: number, rewarded: number, kl: string | null) =>
+        `A LoRA step of ${model}: ${answers} answers of ${tokens} tokens in all, ${rewarded} of them rewarded` +
+        `${kl === null ? '' : `, and a perception KL of ${kl} nats a token`}.`,
+      tooMuch: (needed: string, limit: string | null) =>
+        `A LoRA run of SmolVLM-256M needs ${needed} here${limit === null ? '' : `, and there are ${limit}`}: too much for this machine. ` +
+        'The lesson is done without it; all that it showed holds for larger models on other machines.',
     },
   },
 } as const;

@@ -3,7 +3,7 @@ import { transfer } from 'comlink';
 import { worldDataset } from '../data/dataset.ts';
 import { generateExample, generateQuestion } from '../data/examples.ts';
 import type { RasterImage } from '../data/raster.ts';
-import { resizeImage } from '../data/resample.ts';
+import { reduceImage } from '../data/resample.ts';
 import { type TaskName, tasks } from '../data/tasks.ts';
 import { TextProcessor } from '../data/tokenizer.ts';
 import { UserError } from '../errors.ts';
@@ -25,11 +25,11 @@ const exampleRows = 12;
 
 export class DataBrowser implements DataService {
   private readonly counted = new Map<string, DataStatistics>();
-  private known?: { readonly folder: ModelFolder; readonly text: TextProcessor };
+  private known?: { readonly folder: Omit<ModelFolder, 'weights'>; readonly text: TextProcessor };
 
   constructor(
     private readonly datasets: Datasets,
-    private readonly folder: () => ModelFolder | undefined,
+    private readonly folder: () => Omit<ModelFolder, 'weights'> | undefined,
   ) {}
 
   async dataSamples(source: DataSource, from: number, count: number): Promise<GroupView[]> {
@@ -40,7 +40,7 @@ export class DataBrowser implements DataService {
     const rows = await Promise.all(
       Array.from({ length: Math.max(0, Math.min(count, data.size - from)) }, (_, i) => data.row(from + i)),
     );
-    const groups = rows.map((row) => rowView({ ...row, image: listed(row.image) }));
+    const groups = rows.map((row) => rowView({ ...row, image: reduceImage(row.image, listedEdge) }));
     return transfer(groups, buffersOf(groups));
   }
 
@@ -182,19 +182,11 @@ async function inTurns(
   }
 }
 
-/** No larger than a list shows it. */
-function listed(image: RasterImage): RasterImage {
-  const scale = listedEdge / Math.max(image.width, image.height);
-  if (scale >= 1) return image;
-  const edge = (length: number) => Math.max(1, Math.round(length * scale));
-  return resizeImage(image, edge(image.width), edge(image.height));
-}
-
 /** null where the image cannot be decoded: that is then among the row's problems. */
 async function thumbnail(openImage: () => Promise<Blob>): Promise<RasterImage | null> {
   const { decodeImage } = await import('../import/decode-page.ts');
   try {
-    return listed(await decodeImage(await openImage()));
+    return reduceImage(await decodeImage(await openImage()), listedEdge);
   } catch {
     return null;
   }

@@ -2,6 +2,7 @@
 import { transfer } from 'comlink';
 import { type Dataset, worldDataset } from '../data/dataset.ts';
 import { type Evaluation, evaluate } from '../data/evaluate.ts';
+import { withFormatPrompt } from '../data/format-prompt.ts';
 import { meanOf } from '../data/statistics.ts';
 import type { TaskName } from '../data/tasks.ts';
 import { UserError } from '../errors.ts';
@@ -156,7 +157,16 @@ export class Evaluations {
       });
     });
 
+  /** Held-out questions, as the settings have them put to the model. */
   private async questionsOf(
+    run: RunRequest,
+    config: ResolvedConfig,
+    subjects: readonly Subject[],
+  ): Promise<Dataset> {
+    return withFormatPrompt(await this.heldOutOf(run, config, subjects), config.format_prompt);
+  }
+
+  private async heldOutOf(
     { task, dataset }: RunRequest,
     config: ResolvedConfig,
     subjects: readonly Subject[],

@@ -50,11 +50,11 @@ interface Words {
 }
 
 export class Lab implements LabService {
-  private known?: { readonly folder: ModelFolder; readonly words: Words };
+  private known?: { readonly folder: Omit<ModelFolder, 'weights'>; readonly words: Words };
 
   constructor(
     private readonly subjects: Subjects,
-    private readonly folder: () => ModelFolder | undefined,
+    private readonly folder: () => Omit<ModelFolder, 'weights'> | undefined,
   ) {}
 
   async modelFacts(): Promise<ModelFacts> {
@@ -101,19 +101,19 @@ export class Lab implements LabService {
     return this.subjects.with(request.subject, (policy) => ask(policy, request));
   }
 
-  private loaded(): ModelFolder {
+  private loaded(): Omit<ModelFolder, 'weights'> {
     const folder = this.folder();
     if (!folder) throw new UserError('No model is loaded, so there is nobody to ask.');
     return folder;
   }
 
-  private words(folder: ModelFolder): Words {
+  private words(folder: Omit<ModelFolder, 'weights'>): Words {
     if (this.known?.folder !== folder) this.known = { folder, words: readWords(folder) };
     return this.known.words;
   }
 }
 
-function readWords(folder: ModelFolder): Words {
+function readWords(folder: Omit<ModelFolder, 'weights'>): Words {
   const decoder = new TextDecoder();
   const files = Object.fromEntries([...folder.files].map(([name, bytes]) => [name, decoder.decode(bytes)]));
   const text = TextProcessor.fromFolder(files);

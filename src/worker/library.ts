@@ -4,7 +4,10 @@
  */
 import { checkpointModel } from '../export/checkpoint-model.ts';
 import type { OutFile, OutProgress } from '../export/out-file.ts';
+import type { RunFilesOptions } from '../export/run-files.ts';
 import { toDirectoryHandle } from '../export/to-directory-handle.ts';
+import type { OpenModel } from '../store/open-folder.ts';
+import type { RunInfo } from '../store/run-store.ts';
 import { askPersistence, storageSpace } from '../store/storage-space.ts';
 import { browserRuns } from '../trainer/platform-page.ts';
 import type {
@@ -19,15 +22,25 @@ import type {
 } from './protocol.ts';
 import { heldOutOf, historyRow } from './run.ts';
 import { changesBetween } from './run-changes.ts';
-import { requestOfRun } from './run-request.ts';
+import { modelOfRun, requestOfRun } from './run-request.ts';
 
 type Progress = (progress: TransferProgress) => void;
+
+/** What of the page's model and data leaves with a run. */
+export interface LibraryPlace {
+  /** The model whose adapter a run trained. Throws a UserError where it is not the one that is loaded. */
+  base(info: RunInfo): OpenModel;
+  /** What a run trained on and was measured with. */
+  data(info: RunInfo): Promise<NonNullable<RunFilesOptions['cluster']>>;
+}
 
 export class Library {
   readonly runs = browserRuns;
   /** Draws an SVG as PNG; only the page can. */
   painter?: (svg: string) => Promise<Uint8Array<ArrayBuffer>>;
   private transfer?: AbortController;
+
+  constructor(private readonly place: LibraryPlace) {}
 
   /** Removes what tabs that were closed or crashed left half-done. */
   async sweep(): Promise<void> {
@@ -63,6 +76,8 @@ export class Library {
         isCutOff,
         hasRewardCode: text('reward_code') !== '',
         model: text('model'),
+        hasAdapter: info.settings.use_peft === true,
+        base: info.settings.use_peft === true || checkpoints.length === 0 ? modelOfRun(info) : null,
         task: text('dataset_name') || text('task'),
       };
     });
@@ -89,7 +104,10 @@ export class Library {
     return this.transferring(onProgress, async (report, signal) => {
       const { name, files } = await this.files(request);
       const { toOpfs } = await import('../export/to-opfs.ts');
-      return toOpfs(files, `${fileName(name)}-step-${request.step}.zip`, { onProgress: report, signal });
+      return toOpfs(files, `${fileName(name)}-step-${request.step}${suffix(request.what)}.zip`, {
+        onProgress: report,
+        signal,
+      });
     });
   }
 
@@ -119,15 +137,30 @@ export class Library {
   }
 
   private async files(request: ExportRequest): Promise<{ name: string; files: OutFile[] }> {
-    const { dtype, onnx, completions, step } = request;
-    const { runFiles } = await import('../export/run-files.ts');
+    const { what, dtype, onnx, completions, step } = request;
+    const [{ runFiles }, { adapterOnItsWay, isAdapter }, { baseTensors }] = await Promise.all([
+      import('../export/run-files.ts'),
+      import('./checkpoint-folder.ts'),
+      import('../export/base-tensors.ts'),
+    ]);
     const run = await this.runs.read(request.run);
     const info = (await run.info())!;
-    const model = await checkpointModel(await run.openCheckpoint(step));
+    const checkpoint = await run.openCheckpoint(step);
+    const model = await checkpointModel(checkpoint);
     const rows = await run.readLog();
+    const own = isAdapter(checkpoint) ? { adapter: adapterOnItsWay(checkpoint) } : {};
+    // The adapter leaves alone; all else is the base with the adapter in it.
+    const base = own.adapter && what !== 'adapter' ? { tensors: baseTensors(this.place.base(info)) } : {};
     const files = await runFiles(
-      { ...model, info: { ...info, step }, rows },
-      { dtype, onnx, completions, drawPng: this.painter },
+      { ...model, ...base, ...own, info: { ...info, step }, rows },
+      {
+        what,
+        dtype,
+        onnx,
+        completions,
+        drawPng: this.painter,
+        ...(what === 'cluster' && { cluster: await this.place.data(info) }),
+      },
     );
     return { name: info.name, files };
   }
@@ -158,6 +191,9 @@ export class Library {
     }
   }
 }
+
+/** What is in it, where it is not the model's folder. */
+const suffix = (what: ExportRequest['what']) => (what === 'model' ? '' : `-${what}`);
 
 /** A run's name as a part of a file's name. */
 const fileName = (name: string) => name.replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-+|-+$/g, '') || 'papo';

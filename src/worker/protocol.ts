@@ -2,7 +2,10 @@
 import type { DataService, TaskKindInfo } from './data-protocol.ts';
 import type { EvaluationService } from './evaluation-protocol.ts';
 import type { LabService } from './lab-protocol.ts';
+import type { ModelMark, ModelService } from './model-protocol.ts';
 import type { RewardService } from './reward-protocol.ts';
+
+export type { Loaded, LoadProgress } from './model-protocol.ts';
 
 export const DEVICE_CHOICES = ['auto', 'webgpu', 'cpu'] as const;
 export type DeviceChoice = (typeof DEVICE_CHOICES)[number];
@@ -93,6 +96,10 @@ export interface RunSummary {
   /** It needs the sandbox to go on. */
   readonly hasRewardCode: boolean;
   readonly model: string;
+  /** It trained an adapter, not the model's own weights. */
+  readonly hasAdapter: boolean;
+  /** What must be loaded for it to go on; null where its checkpoints hold all of it. */
+  readonly base: ModelMark | null;
   readonly task: string;
 }
 
@@ -121,7 +128,14 @@ export interface ExportRequest {
   readonly run: string;
   /** A checkpoint's step. */
   readonly step: number;
-  readonly dtype: 'float32' | 'bfloat16';
+  /**
+   * The model's folder, with an adapter merged in; the adapter alone, for PEFT; the model for transformers.js alone; or the
+   * model with its data and settings, for the authors' code on a cluster.
+   */
+  readonly what: 'model' | 'adapter' | 'onnx' | 'cluster';
+  /** undefined: as the model itself is stored. */
+  readonly dtype?: 'float32' | 'bfloat16';
+  /** With `model`: the files of transformers.js too. */
   readonly onnx: boolean;
   /** Every sampled completion, as JSONL and Parquet. */
   readonly completions: boolean;
@@ -185,23 +199,6 @@ export interface Validation {
   readonly values: Readonly<Record<string, string>>;
   readonly completionsPerStep: number;
   readonly promptsPerStep: number;
-}
-
-export interface LoadProgress {
-  /** A sentence for people. */
-  readonly message: string;
-  /** From 0 to 1. */
-  readonly fraction: number;
-}
-
-export interface Loaded {
-  readonly model: string;
-  /** The user gave its files; else it is the page's. */
-  readonly isOwn: boolean;
-  readonly parameters: number;
-  readonly device: { readonly kind: 'webgpu' | 'cpu' | 'reference'; readonly label: string };
-  /** Why the device is not the one that one might expect. */
-  readonly notice?: string;
 }
 
 /** RGBA, row by row, as ImageData takes it. */
@@ -328,17 +325,14 @@ export const LIVE_SETTINGS = [
 ] as const;
 
 /** The worker's side, reached through comlink. */
-export interface TrainingService extends DataService, EvaluationService, LabService, RewardService {
+export interface TrainingService
+  extends DataService,
+    EvaluationService,
+    LabService,
+    ModelService,
+    RewardService {
   catalogue(): Catalogue;
   validate(request: RunRequest): Validation;
-  /** Loads the model folder at `url`, of the page's own origin, onto a device. An earlier model and its run are given up. */
-  load(url: string, device: DeviceChoice, onProgress: (progress: LoadProgress) => void): Promise<Loaded>;
-  /** The same for files that the user picked or dropped: a folder's, or one zip. */
-  loadFiles(
-    files: PickedFileView[],
-    device: DeviceChoice,
-    onProgress: (progress: LoadProgress) => void,
-  ): Promise<Loaded>;
   /** Training questions of a task, without completions. */
   samples(task: string, count: number): Promise<GroupView[]>;
   /**

@@ -3,6 +3,8 @@
  * images and masked images are made again, by the functions that made them for the training.
  */
 import type { Dataset } from '../data/dataset.ts';
+import { withFormatPrompt } from '../data/format-prompt.ts';
+import { imagePreparation } from '../data/image-processor.ts';
 import { TextProcessor } from '../data/tokenizer.ts';
 import { UserError } from '../errors.ts';
 import { checkpointModel } from '../export/checkpoint-model.ts';
@@ -23,7 +25,7 @@ export interface RolloutPlace {
   /** What a run trains on. Throws a UserError where it is gone. */
   trainingData(info: RunInfo): Promise<DatasetLike>;
   /** The model that is loaded, where it is the one of this name. */
-  folder(model: unknown): ModelFolder | undefined;
+  folder(model: unknown): Omit<ModelFolder, 'weights'> | undefined;
   /** The run at hand, null where it is not kept, and what its last update left. */
   readonly latest?: {
     readonly run: string | null;
@@ -78,7 +80,8 @@ export class Rollouts {
     const info = await reader.info();
     if (!info) throw new UserError('This run has been deleted.');
     const args = new PAPOConfig(info.settings);
-    const data = toDataset(await this.place().trainingData(info), 'train', args.seed);
+    const rows = toDataset(await this.place().trainingData(info), 'train', args.seed);
+    const data = withFormatPrompt(rows, args.format_prompt);
     const text = await this.textOf(info, reader);
     this.opened = { run, prompts: trainingPrompts(data, args), text };
     return this.opened;
@@ -108,8 +111,11 @@ export async function shown(
   prompts: Dataset,
   text: TextProcessor,
 ): Promise<ShownGroup> {
-  const row = await prompts.row(group.prompt);
-  const { masked } = maskImage(row.image, mask, group.saliency, maskRandom(mask.seed, group.place));
+  const { processor } = mask;
+  const preparation = processor && imagePreparation(processor, processor);
+  const row = await prompts.row(group.prompt, preparation);
+  const random = maskRandom(mask.seed, group.place);
+  const { masked, shown } = maskImage(row.image, mask, group.saliency, random);
   const completions = group.tokens.map((ids) => text.decode(ids, { skipSpecialTokens: true }));
-  return { ...group, row, masked, completions };
+  return { ...group, row: processor ? { ...row, image: shown } : row, masked, completions };
 }

@@ -3,24 +3,26 @@ import type { Device } from '../device/device.ts';
 import { UserError } from '../errors.ts';
 import type { PAPOTrainer } from '../index.ts';
 import type { Policy } from '../policy/policy.ts';
-import type { ModelFolder } from '../store/hf-folder.ts';
 import type { StoredCheckpoint } from '../store/run-store.ts';
-import { checkpointFolder } from './checkpoint-folder.ts';
+import { checkpointAdapter, checkpointFolder, isAdapter } from './checkpoint-folder.ts';
+import type { LoadedModel } from './model.ts';
 import type { Subject } from './protocol.ts';
 
 /** What there is at the moment; the service holds it. */
 export interface Place {
   readonly device?: Device;
-  readonly folder?: ModelFolder;
+  readonly model?: Pick<LoadedModel, 'base'>;
   readonly trainer?: PAPOTrainer;
   openCheckpoint(run: string, step: number): Promise<StoredCheckpoint>;
+  /** The base of this policy, whose adapter a run trained. Throws a UserError where it is not the one that is loaded. */
+  checkBase(run: string): Promise<void>;
 }
 
 export class Subjects {
-  /** Policies of our own, by subject. The last one used stays beside the base: they are looked at in pairs. */
-  private readonly own = new Map<string, Policy>();
+  /** The checkpoint that was asked last, by run and step; it stays, because subjects are looked at in pairs. */
+  private kept?: { readonly key: string; readonly policy: Policy };
   private device?: Device;
-  private folder?: ModelFolder;
+  private model?: Place['model'];
   /** One at a time: two would need room for the activations of both. */
   private last: Promise<unknown> = Promise.resolve();
 
@@ -28,46 +30,59 @@ export class Subjects {
 
   /** Works with a policy; one that trains is used between two updates, so that its weights are of one step. */
   with<T>(subject: Subject, work: (policy: Policy) => Promise<T>): Promise<T> {
-    const result = this.last.then(() => this.withAlone(subject, work));
+    return this.alone(() => this.withPolicy(subject, work));
+  }
+
+  /** Runs `work` while nobody is asked. */
+  alone<T>(work: () => Promise<T> | T): Promise<T> {
+    const result = this.last.then(work);
     this.last = result.catch(() => {});
     return result;
   }
 
-  /** Gives back what the policies hold on the device. */
+  /** Gives back what the policies hold on the device; the loaded model's own is its owner's. */
   dispose(): void {
-    for (const policy of this.own.values()) policy.dispose();
-    this.own.clear();
+    this.kept?.policy.dispose();
+    this.kept = undefined;
   }
 
-  private async withAlone<T>(subject: Subject, work: (policy: Policy) => Promise<T>): Promise<T> {
-    const { device, folder, trainer } = this.place();
-    if (!device || !folder) throw new UserError('No model is loaded, so there is nobody to ask.');
-    if (device !== this.device || folder !== this.folder) this.dispose();
+  private async withPolicy<T>(subject: Subject, work: (policy: Policy) => Promise<T>): Promise<T> {
+    const { device, model, trainer } = this.place();
+    if (!device || !model) throw new UserError('No model is loaded, so there is nobody to ask.');
+    if (device !== this.device || model !== this.model) this.dispose();
     this.device = device;
-    this.folder = folder;
+    this.model = model;
     // Before anything was trained the two are one.
     if (subject.kind === 'current' && trainer)
       return trainer.between_updates(async () => work(await trainer.policy()));
-    return work(await this.policyOf(subject, device, folder));
+    if (subject.kind !== 'run') return work(await model.base(device));
+    return work(await this.checkpoint(subject, device, model));
   }
 
-  private async policyOf(subject: Subject, device: Device, folder: ModelFolder): Promise<Policy> {
-    const key = subject.kind === 'run' ? `${subject.run} ${subject.step}` : 'base';
-    const known = this.own.get(key);
-    if (known) return known;
-    const { Policy } = await import('../policy/policy.ts');
-    if (subject.kind !== 'run') return this.keep(key, Policy.create(device, folder));
-    const kept = await checkpointFolder(await this.place().openCheckpoint(subject.run, subject.step));
-    for (const [name, policy] of this.own)
-      if (name !== 'base') {
-        policy.dispose();
-        this.own.delete(name);
-      }
-    return this.keep(key, Policy.create(device, kept));
-  }
-
-  private keep(key: string, policy: Policy): Policy {
-    this.own.set(key, policy);
+  private async checkpoint(
+    { run, step }: Extract<Subject, { kind: 'run' }>,
+    device: Device,
+    model: Pick<LoadedModel, 'base'>,
+  ): Promise<Policy> {
+    const key = `${run} ${step}`;
+    if (this.kept?.key === key) return this.kept.policy;
+    const { openCheckpoint, checkBase } = this.place();
+    const checkpoint = await openCheckpoint(run, step);
+    let policy: Policy;
+    if (isAdapter(checkpoint)) {
+      await checkBase(run);
+      const { lora, seed, tensors } = await checkpointAdapter(checkpoint);
+      const base = await model.base(device);
+      this.dispose();
+      policy = base.adapt(lora, seed, tensors);
+    } else {
+      const folder = await checkpointFolder(checkpoint);
+      const { Policy } = await import('../policy/policy.ts');
+      this.dispose();
+      // Nobody trains it here: a large one is held in half floats.
+      policy = await Policy.open(device, folder, { trains: () => false });
+    }
+    this.kept = { key, policy };
     return policy;
   }
 }

@@ -2,6 +2,7 @@
 import type { Row } from '../data/dataset.ts';
 import type { Evaluation } from '../data/evaluate.ts';
 import type { RasterImage } from '../data/raster.ts';
+import { reduceImage } from '../data/resample.ts';
 import type { TextProcessor } from '../data/tokenizer.ts';
 import type { KeptGroup } from '../store/rollout-file.ts';
 import type { CompletionView, GroupView, HeldOut, HistoryRow, ImageView, TokenView } from './protocol.ts';
@@ -19,6 +20,9 @@ export function imageView({ width, height, data, prepared }: RasterImage): Image
   return { width, height, data: rgba, ...(prepared !== undefined && { prepared }) };
 }
 
+/** Pixels; a step of photographs would be hundreds of megabytes for the page. */
+const longestShown = 1024;
+
 export function rowView(row: Row): GroupView {
   const text = (column: string) => {
     const value = row.columns[column];
@@ -30,7 +34,7 @@ export function rowView(row: Row): GroupView {
     answer: row.answer,
     kind: text('kind'),
     visionDependency: text('vision_dependency'),
-    image: imageView(row.image),
+    image: imageView(reduceImage(row.image, longestShown)),
     completions: [],
   };
 }
@@ -49,7 +53,7 @@ export function groupView(group: ShownGroup, text: TextProcessor): GroupView {
   const kls = group.perception_kl.flat();
   return {
     ...rowView(group.row),
-    masked: imageView(group.masked),
+    masked: imageView(reduceImage(group.masked, longestShown)),
     completions,
     meanKl: kls.length > 0 ? kls.reduce((a, b) => a + b, 0) / kls.length : null,
   };

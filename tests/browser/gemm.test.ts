@@ -5,6 +5,16 @@ import { linear, matmul } from '../../src/ops/linear.ts';
 import { elementKernel } from './element-ops.ts';
 import { compareWithReference, noise, testDevice } from './helpers.ts';
 
+const shapes = [
+  [1, 1, 1],
+  [3, 5, 7],
+  [33, 17, 19],
+  [65, 70, 33],
+  [64, 64, 16],
+  [5, 130, 3],
+  [31, 9, 530],
+];
+
 describe('GEMM', () => {
   const plans: GemmPlan[] = [
     { variant: 'register', splitTo: 0 },
@@ -14,15 +24,6 @@ describe('GEMM', () => {
     { variant: 'shared8', splitTo: 0 },
     { variant: 'register8', splitTo: 16 },
     { variant: 'shared32', splitTo: 16 },
-  ];
-  const shapes = [
-    [1, 1, 1],
-    [3, 5, 7],
-    [33, 17, 19],
-    [65, 70, 33],
-    [64, 64, 16],
-    [5, 130, 3],
-    [31, 9, 530],
   ];
   for (const plan of plans)
     test(`${plan.variant}, splitting to ${plan.splitTo}: odd shapes, all transposes, bias`, async () => {
@@ -44,6 +45,21 @@ describe('GEMM', () => {
           { tolerance: 2e-6, device },
         );
     });
+});
+
+test('few rows where barriers are cheap: odd shapes, with and without bias', async () => {
+  const device = await testDevice({ cheapBarriers: true, coreLimits: true });
+  for (const [m, n, k] of [...shapes, [1, 131, 1000], [8, 4, 64], [9, 33, 65], [16, 7, 129], [17, 5, 3]])
+    await compareWithReference(
+      (g) => {
+        const x = g.constant(noise(m * k, 3), [m, k]);
+        const w = g.constant(noise(k * n, 4), [n, k]);
+        g.output('linear', linear(g, x, w, g.constant(noise(n, 5), [n])));
+        g.output('plain', linear(g, x, w));
+      },
+      {},
+      { tolerance: 2e-6, device },
+    );
 });
 
 describe('GEMM inside larger buffers', () => {

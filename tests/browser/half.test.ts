@@ -22,6 +22,11 @@ describe.each(plans)('$variant, splitting to $splitTo', (gemm) => {
   });
 });
 
+test.each(halfCases)('few rows where barriers are cheap: $name', async ({ build, inputs, variables }) => {
+  const device = await testDevice({ cheapBarriers: true, coreLimits: true });
+  await compareWithReference(build, inputs, { tolerance: 1e-5, device, variables });
+});
+
 describe('a store with tensors in half floats', () => {
   test('takes float32 and bits, an odd number of them too, and gives float32', async () => {
     const device = await testDevice();

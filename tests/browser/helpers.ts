@@ -8,7 +8,9 @@ import { Graph, sizeOf } from '../../src/ops/graph.ts';
 const devices = new Map<string, Promise<WebgpuDevice>>();
 
 /** A device for tests, made once per set of options. Activations start as NaN, so that stale reads show. */
-export function testDevice(options: Pick<WebgpuOptions, 'gemm' | 'coreLimits'> = {}): Promise<WebgpuDevice> {
+export function testDevice(
+  options: Pick<WebgpuOptions, 'gemm' | 'coreLimits' | 'cheapBarriers'> = {},
+): Promise<WebgpuDevice> {
   const all: WebgpuOptions = { gemm: { variant: 'register', splitTo: 0 }, poison: true, ...options };
   const key = JSON.stringify(all);
   let device = devices.get(key);

@@ -1,10 +1,12 @@
 /** Files as a page gets them: decoding by the browser, zips by its own decompressor, drops. */
 import { downloadZip } from 'client-zip';
 import { describe, expect, test } from 'vitest';
+import { prepareImage } from '../../src/data/image-processor.ts';
 import { readDataset } from '../../src/import/dataset.ts';
 import { decodeImage } from '../../src/import/decode-page.ts';
 import { droppedFiles, openModelSource } from '../../src/import/picked-files.ts';
 import { openZip } from '../../src/import/zip-files.ts';
+import { readSafetensors } from '../../src/store/safetensors.ts';
 
 async function canvasImage(
   type: string,
@@ -58,6 +60,26 @@ describe('decodeImage', () => {
     expect(Math.abs(image.data[1] - 127)).toBeLessThanOrEqual(1);
     expect([...image.data.subarray(6, 9)]).toEqual([255, 255, 255]);
   });
+
+  // The browser's own decoders against PIL: images whose every byte transformers' processor gave.
+  const fixture = '/tests/fixtures/smolvlm-processor';
+  const bytes = async (path: string) => (await fetch(`${fixture}/${path}`)).blob();
+  test.each(['grey.png', 'alpha.png', 'palette.png', 'rotated.jpg', 'dot.png', 'wide.png', 'photo.jpg'])(
+    "%s comes to what transformers' processor makes of it, within 1/255",
+    async (name) => {
+      const config = JSON.parse(await (await bytes('folder/preprocessor_config.json')).text());
+      const image = await decodeImage(await bytes(`images/${name}`));
+      const small = { ...config, size: { longest_edge: 256 }, max_image_size: { longest_edge: 64 } };
+      const { data } = prepareImage(image, small);
+      const arrays = readSafetensors(
+        new Uint8Array(await (await bytes('expected.safetensors')).arrayBuffer()),
+      );
+      const expected = arrays.get(`small ${name} whole`)!.bytes;
+      expect(data.length).toBe(expected.length);
+      const worst = data.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i])), 0);
+      expect(worst).toBeLessThanOrEqual(1);
+    },
+  );
 
   test('refuses what is damaged or no image', async () => {
     const png = await canvasImage('image/png', halves);

@@ -62,6 +62,17 @@ describe.each([
       await goTo(page, panel);
       await look(`${panel}, before a run`);
     }
+    await goTo(page, text.shell.panels.train);
+    await button(page, text.models.choose).click();
+    const picker = page.getByRole('dialog', { name: text.models.title });
+    // Planned for the device: nothing is being worked out any more.
+    await expect.poll(() => picker.getByText(text.models.workingOut).count(), { timeout: 90_000 }).toBe(0);
+    await look('model picker');
+    await page.keyboard.press('Escape');
+    await page.getByText(text.models.plan.title, { exact: true }).click();
+    await page.getByRole('table', { name: text.models.plan.table }).waitFor({ timeout: 30_000 });
+    await look('memory plan');
+    await page.getByText(text.models.plan.title, { exact: true }).click();
     await button(page, text.shell.lesson).click();
     await look('lesson');
     await button(page, text.shell.lesson).click();

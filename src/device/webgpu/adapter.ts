@@ -31,8 +31,11 @@ export async function findAdapter(gpu: GPU | undefined): Promise<GPUAdapter> {
   return adapter;
 }
 
-export async function requestDevice(adapter: GPUAdapter, coreLimits: boolean): Promise<GPUDevice> {
-  const requiredFeatures = wantedFeatures.filter((feature) => adapter.features.has(feature));
+export async function requestDevice(
+  adapter: GPUAdapter,
+  { coreLimits = false, shaderF16 = true }: { coreLimits?: boolean; shaderF16?: boolean },
+): Promise<GPUDevice> {
+  const requiredFeatures = wantedFeatures.filter((feature) => shaderF16 && adapter.features.has(feature));
   const requiredLimits = Object.fromEntries(wantedLimits.map((limit) => [limit, adapter.limits[limit]]));
   try {
     return await answer(adapter.requestDevice(coreLimits ? {} : { requiredLimits, requiredFeatures }));

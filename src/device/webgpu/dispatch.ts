@@ -30,6 +30,8 @@ export interface GpuLowering {
     workgroupMemory: number;
     /** Kernels may use WGSL's type f16; else they unpack pairs of half floats. */
     shaderF16?: boolean;
+    /** Workgroup memory is fast and barriers cost little: a GPU, not software. */
+    cheapBarriers?: boolean;
   };
   scratch(bytes: number): Scratch;
   /**
@@ -57,6 +59,8 @@ export interface GemmSpec {
   readonly c: Tensor | Scratch;
   /** Where C starts in its buffer, in elements. */
   readonly cOffset?: number;
+  /** From a row of C to the next, in elements; default: n. */
+  readonly cRowStride?: number;
   /** Add to what C holds instead of overwriting it. */
   readonly accumulate?: boolean;
   readonly bias?: Tensor;

@@ -87,7 +87,9 @@ export class WebgpuProgram implements Program {
     });
     await done;
     await context.survive(context.gpu.queue.onSubmittedWorkDone());
-    return performance.now() - begin;
+    const ms = performance.now() - begin;
+    this.paceSubmits(ms / repeats);
+    return ms;
   }
 
   private checkInputs(inputs: RunInputs): void {
@@ -120,13 +122,18 @@ export class WebgpuProgram implements Program {
     try {
       const finished = staging ? staging.mapAsync(mapModeRead) : context.gpu.queue.onSubmittedWorkDone();
       await Promise.all([done, context.survive(finished)]);
-      const msPerDispatch = (performance.now() - begin) / Math.max(this.steps, 1);
-      this.perSubmit = Math.min(Math.max(Math.round(SUBMIT_MS / msPerDispatch), 16), 16_384);
+      this.paceSubmits(performance.now() - begin);
       return staging ? memory.download(staging.getMappedRange()) : {};
     } finally {
       // After a failure the mapping may be on its way still: the next run wants the buffer back.
       staging?.unmap();
     }
+  }
+
+  /** Puts right how many dispatches a submit has, from the time of a run. */
+  private paceSubmits(ms: number): void {
+    const msPerDispatch = ms / Math.max(this.steps, 1);
+    this.perSubmit = Math.min(Math.max(Math.round(SUBMIT_MS / msPerDispatch), 16), 16_384);
   }
 
   /** Records and submits everything, in several submits when there is much. Nothing may be awaited: see workspace.ts. */

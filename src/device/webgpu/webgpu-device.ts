@@ -26,6 +26,10 @@ export interface WebgpuOptions {
   readonly remember?: Remember;
   /** Stay within WebGPU's core limits, without features, even where the adapter offers more. */
   readonly coreLimits?: boolean;
+  /** false: read half floats as packed pairs even where the adapter has shader-f16. */
+  readonly shaderF16?: boolean;
+  /** Kernels that use workgroup memory where they have the choice; default: on hardware. */
+  readonly cheapBarriers?: boolean;
   /** Fill activation memory with NaN before each run: a kernel that counts on old values then shows. For tests. */
   readonly poison?: boolean;
   /** Bytes that tensors may take on this GPU, for who knows; WebGPU does not tell. Default: until the GPU is full. */
@@ -77,7 +81,7 @@ export class WebgpuDevice implements Device {
   }
 
   private static async open(adapter: GPUAdapter, options: WebgpuOptions): Promise<WebgpuDevice> {
-    const gpu = await requestDevice(adapter, options.coreLimits ?? false);
+    const gpu = await requestDevice(adapter, options);
     const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;
     const isFallback = isFallbackAdapter ?? false;
     const name = description || [vendor, architecture || device].filter(Boolean).join(' ') || 'unknown GPU';
@@ -87,6 +91,7 @@ export class WebgpuDevice implements Device {
       maxBindingBytes: Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize),
       workgroupMemory: gpu.limits.maxComputeWorkgroupStorageSize,
       shaderF16: gpu.features.has('shader-f16'),
+      cheapBarriers: options.cheapBarriers ?? !isFallback,
     };
     const key = [vendor, architecture, device, description].join('/');
     try {

@@ -47,7 +47,7 @@ export function Taken({ state }: { state: State }) {
   );
 }
 
-function Picker({
+export function Picker({
   label,
   accept,
   folder = false,

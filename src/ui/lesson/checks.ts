@@ -1,10 +1,10 @@
 /** One check a step of the lesson: what the page measured, and whether what the step is about happened. */
 import type { GroupView } from '../../worker/protocol.ts';
 import { sentenceOf } from '../compare/verdict.ts';
-import { percent, short, signed } from '../parts/format.ts';
+import { bytes, percent, short, signed } from '../parts/format.ts';
 import { leavesOutZero } from '../parts/intervals.ts';
 import { text } from '../text.ts';
-import { endsOf, type Facts, partOf } from './facts.ts';
+import { endsOf, type Facts, partOf, valuesOf } from './facts.ts';
 
 const t = text.lesson.found;
 
@@ -160,3 +160,16 @@ export const measured: Check = ({ runs: { hacked, mended }, compared }) => {
 
 export const home: Check = ({ handedOver }) =>
   handedOver === undefined ? undefined : met(t.home(handedOver));
+
+export const real: Check = ({ real: model, tooMuch, step, groups, history }) => {
+  const completions = groups.flatMap((one) => one.completions);
+  if (model === undefined || step === 0 || completions.length === 0)
+    return (
+      tooMuch &&
+      missed(t.tooMuch(bytes(tooMuch.needed), tooMuch.limit === null ? null : bytes(tooMuch.limit)))
+    );
+  const rewarded = completions.filter((one) => rewardOf(one) > 0).length;
+  const tokens = completions.reduce((sum, one) => sum + one.tokens.length, 0);
+  const kl = valuesOf(history, 'perception_kl').at(-1);
+  return met(t.real(model, completions.length, tokens, rewarded, kl === undefined ? null : short(kl)));
+};

@@ -35,6 +35,10 @@ export interface Facts {
   readonly looked?: { readonly share: number; readonly view: AskView };
   /** The cured run against the collapsed one, on the same questions. */
   readonly compared?: ComparisonResult;
+  /** The large model whose LoRA run is shown. */
+  readonly real?: string;
+  /** A LoRA run of the smallest real model does not fit here: what it needs, and what there is. */
+  readonly tooMuch?: { readonly needed: number; readonly limit: number | null };
   /** A checkpoint that was handed over while the lesson was open: what the page said of it. */
   readonly handedOver?: string;
 }
@@ -94,7 +98,7 @@ export function measuredOf(id: string, { gamma, eta, heldOut, history }: Facts):
 
 export const factsOf = (
   state: State,
-  more: Pick<Facts, 'gamma' | 'eta' | 'runs' | 'looked' | 'compared' | 'handedOver'>,
+  more: Pick<Facts, 'gamma' | 'eta' | 'runs' | 'looked' | 'compared' | 'handedOver' | 'real' | 'tooMuch'>,
 ): Facts => ({
   run: state.run,
   step: state.progress?.step ?? 0,

@@ -7,7 +7,7 @@ import type { Session } from '../session.ts';
 import { isGoing } from '../state.ts';
 import { Store } from '../store.ts';
 import type { Finding } from './checks.ts';
-import { factsOf, type Measured, measuredOf, type Part, partOf, weightsOf } from './facts.ts';
+import { type Facts, factsOf, type Measured, measuredOf, type Part, partOf, weightsOf } from './facts.ts';
 import { keep, kept } from './memory.ts';
 import { formOf, type LessonForm, lessonForm, paperMask, type Recipe } from './recipes.ts';
 import { STEPS, type StepId } from './steps.ts';
@@ -31,6 +31,7 @@ export type Page = Pick<
   | 'stop'
   | 'looking'
   | 'overlay'
+  | 'models'
 >;
 
 export interface LessonState {
@@ -53,6 +54,9 @@ export class Lesson {
   /** The weights of the run that is shown: they stay when the form goes on. */
   private weights = { gamma: 0, eta: 0 };
   private handedOver?: string;
+  /** The model whose run is shown, where it is a large one that trains an adapter. */
+  private real?: string;
+  private tooMuch?: Facts['tooMuch'];
   private compared?: ComparisonResult;
   private wasOpen = false;
   /** The steps of the run that the lesson began; its run may be stopped without asking. */
@@ -147,6 +151,21 @@ export class Lesson {
     this.show('runs');
   }
 
+  /** One LoRA step of the real model that is loaded; where none is, the door to them, or why there is none here. */
+  async goReal(): Promise<void> {
+    const { page } = this;
+    if (page.state.loaded?.isLarge) return this.train('real', 'rollouts');
+    this.tooMuch = undefined;
+    await page.guarded(async () => {
+      const { lora, limit } = await page.service.modelNeeds('smolvlm-256m');
+      if (lora && !lora.fits) this.tooMuch = { needed: lora.bytes, limit };
+    });
+    if (this.tooMuch) return;
+    if (isGoing(page.state)) await page.stop();
+    this.show('train');
+    await page.models.open();
+  }
+
   /** The run to take home: the best of those that were measured. */
   best(): Measured | undefined {
     return Object.values(this.store.snapshot().runs).toSorted((a, b) => b.accuracy - a.accuracy)[0];
@@ -165,7 +184,7 @@ export class Lesson {
   }
 
   startOver(): void {
-    this.handedOver = this.compared = undefined;
+    this.handedOver = this.compared = this.tooMuch = undefined;
     this.change({ step: 0, met: {}, runs: {}, finding: undefined });
   }
 
@@ -176,15 +195,21 @@ export class Lesson {
     if (!state.lessonIsOpen) return;
     // A start that is refused leaves the last run on show.
     const hasBegun = isGoing(state) && state.pending !== 'start';
-    if (hasBegun && state.validation) this.weights = weightsOf(state.validation.values);
+    if (hasBegun && state.validation) {
+      this.weights = weightsOf(state.validation.values);
+      const isReal = state.loaded?.isLarge === true && state.validation.values.use_peft === 'true';
+      this.real = isReal ? state.loaded?.name : undefined;
+    }
     if (state.transfer?.state === 'done') this.handedOver = state.transfer.message;
     this.remember();
     const { step, met, runs, finding: last } = this.store.snapshot();
     const { id, check } = STEPS[step];
-    const { compared, handedOver } = this;
+    const { compared, handedOver, real, tooMuch } = this;
     const { mask, view, isBusy } = this.page.looking.store.snapshot();
     const looked = mask && view && !isBusy ? { share: mask.share, view } : undefined;
-    const finding = check(factsOf(state, { ...this.weights, runs, looked, compared, handedOver }));
+    const finding = check(
+      factsOf(state, { ...this.weights, runs, looked, compared, handedOver, real, tooMuch }),
+    );
     const isNew = finding?.state === 'met' && met[id] !== finding.say;
     if (finding?.say === last?.say && !isNew) return;
     this.change({ finding, ...(isNew && { met: { ...met, [id]: finding.say } }) });

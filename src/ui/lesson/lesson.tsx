@@ -1,4 +1,4 @@
-/** Eight short steps beside the page that they drive: one idea a screen, and a check of what the page measured. */
+/** Nine short steps beside the page that they drive: one idea a screen, and a check of what the page measured. */
 import './lesson.css';
 import { useEffect, useRef } from 'react';
 import { percent } from '../parts/format.ts';
@@ -105,7 +105,9 @@ function Action({ lesson, shown, state }: { lesson: Controller; shown: LessonSta
       </p>
       {id === 'home' && <Best lesson={lesson} state={state} />}
       {!loaded && <p className="hint">{t.notLoaded}</p>}
-      {loaded && loaded.model !== 'papo-nano' && <p className="notice">{t.otherModel(loaded.model)}</p>}
+      {loaded && loaded.model !== 'papo-nano' && id !== 'real' && (
+        <p className="notice">{t.otherModel(loaded.model)}</p>
+      )}
     </div>
   );
 }

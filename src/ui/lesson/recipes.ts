@@ -27,6 +27,17 @@ export const recipes = {
   papo: { ...small, ...weights('0.005', '0.03'), run_name: runNames.papo },
   hacked: { ...tooHigh, ...weights('0.3', '0'), run_name: runNames.hacked },
   mended: { ...tooHigh, ...weights('0.3', '0.6'), run_name: runNames.mended },
+  /** One LoRA update of a real model: one prompt, answers that are soon written. */
+  real: {
+    num_generations: '4',
+    per_device_train_batch_size: '4',
+    gradient_accumulation_steps: '1',
+    max_completion_length: '32',
+    max_steps: '1',
+    num_eval_samples: '4',
+    eval_steps: '1',
+    run_name: runNames.real,
+  },
 } as const;
 
 /** The paper's mask, on the patches of papo-nano. */
@@ -47,7 +58,7 @@ export const lessonForm = ({ preset, task, dataset, rewards, codeIsOn, settings 
 });
 
 export const formOf = (recipe: Recipe): LessonForm => ({
-  preset: 'papo-nano',
+  preset: recipe === 'real' ? 'smolvlm-lora' : 'papo-nano',
   task: 'shapes',
   dataset: undefined,
   rewards: ['boxed_answer'],

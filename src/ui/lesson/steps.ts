@@ -1,4 +1,4 @@
-/** The eight steps, in order: what each does on the page, and how it is checked. */
+/** The nine steps, in order: what each does on the page, and how it is checked. */
 import * as checks from './checks.ts';
 import type { Lesson } from './lesson-controller.ts';
 
@@ -10,7 +10,16 @@ export interface Step {
   readonly check: checks.Check;
 }
 
-export type StepId = 'group' | 'reward' | 'mask' | 'term' | 'hacking' | 'entropy' | 'difference' | 'home';
+export type StepId =
+  | 'group'
+  | 'reward'
+  | 'mask'
+  | 'term'
+  | 'hacking'
+  | 'entropy'
+  | 'difference'
+  | 'home'
+  | 'real';
 
 export const STEPS: readonly Step[] = [
   { id: 'group', drive: (lesson) => lesson.train('group', 'rollouts', 1), trains: true, check: checks.group },
@@ -26,4 +35,5 @@ export const STEPS: readonly Step[] = [
   { id: 'entropy', drive: (lesson) => lesson.train('mended', 'train'), trains: true, check: checks.entropy },
   { id: 'difference', drive: (lesson) => lesson.compare(), check: checks.measured },
   { id: 'home', drive: async (lesson) => lesson.takeHome(), check: checks.home },
+  { id: 'real', drive: (lesson) => lesson.goReal(), trains: true, check: checks.real },
 ];

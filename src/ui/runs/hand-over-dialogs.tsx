@@ -18,35 +18,79 @@ interface Props {
   onClose: () => void;
 }
 
+type What = ExportRequest['what'];
+
+/** What there is of a run. What goes to a cluster is no repository. */
+const products = ({ hasAdapter }: RunSummary, isPush: boolean): What[] => [
+  'model',
+  ...(hasAdapter ? (['adapter'] as const) : []),
+  'onnx',
+  ...(isPush ? [] : (['cluster'] as const)),
+];
+
 /** The choices that a download and a push share. */
-function useChoices(run: RunSummary, isGoing: boolean): { request: ExportRequest; fields: ReactNode } {
+function useChoices(
+  run: RunSummary,
+  isGoing: boolean,
+  isPush = false,
+): { request: ExportRequest; fields: ReactNode } {
   const options = checkpointOptions(run);
   const [chosen, setStep] = useState(options[0]?.value ?? '0');
   // A run that goes on may have dropped the one that was chosen.
   const step = options.some(({ value }) => value === chosen) ? chosen : (options[0]?.value ?? '0');
-  const [dtype, setDtype] = useState<ExportRequest['dtype']>('float32');
+  const [what, setWhat] = useState<What>('model');
+  // A base is stored as it came; weights that were trained here are float32.
+  const [dtype, setDtype] = useState<NonNullable<ExportRequest['dtype']>>(
+    run.hasAdapter ? 'bfloat16' : 'float32',
+  );
   const [onnx, setOnnx] = useState(false);
+  const hasDtype = what === 'model' || what === 'cluster';
   const [completions, setCompletions] = useState(false);
   const fields = (
     <>
+      <Select
+        label={t.what}
+        value={what}
+        options={products(run, isPush).map((value) => ({ value, label: t.products[value] }))}
+        hint={t.productHints[what](run.hasAdapter)}
+        disabled={isGoing}
+        onChange={(value) => setWhat(value as What)}
+      />
       <div className="choices">
         <Select label={t.checkpoint} value={step} options={options} disabled={isGoing} onChange={setStep} />
-        <Select
-          label={t.numbers}
-          value={dtype}
-          options={[
-            { value: 'float32', label: t.dtypes.float32 },
-            { value: 'bfloat16', label: t.dtypes.bfloat16 },
-          ]}
-          disabled={isGoing}
-          onChange={(value) => setDtype(value as ExportRequest['dtype'])}
-        />
+        {hasDtype && (
+          <Select
+            label={t.numbers}
+            value={dtype}
+            options={[
+              { value: 'float32', label: t.dtypes.float32 },
+              { value: 'bfloat16', label: t.dtypes.bfloat16 },
+            ]}
+            disabled={isGoing}
+            onChange={(value) => setDtype(value as NonNullable<ExportRequest['dtype']>)}
+          />
+        )}
       </div>
-      <CheckField label={t.onnx} checked={onnx} disabled={isGoing} onChange={setOnnx} />
-      <CheckField label={t.completions} checked={completions} disabled={isGoing} onChange={setCompletions} />
+      {what === 'model' && <CheckField label={t.onnx} checked={onnx} disabled={isGoing} onChange={setOnnx} />}
+      {what !== 'cluster' && (
+        <CheckField
+          label={t.completions}
+          checked={completions}
+          disabled={isGoing}
+          onChange={setCompletions}
+        />
+      )}
     </>
   );
-  return { request: { run: run.id, step: Number(step), dtype, onnx, completions }, fields };
+  const request = {
+    run: run.id,
+    step: Number(step),
+    what,
+    ...(hasDtype && { dtype }),
+    onnx: what === 'model' && onnx,
+    completions: what !== 'cluster' && completions,
+  };
+  return { request, fields };
 }
 
 export function DownloadDialog({ run, session, state: { transfer }, onClose }: Props) {
@@ -59,7 +103,6 @@ export function DownloadDialog({ run, session, state: { transfer }, onClose }: P
   };
   return (
     <Dialog title={t.download(run.name)} onClose={close}>
-      <p className="hint">{t.folderHint}</p>
       {fields}
       <TransferView transfer={transfer} />
       <div className="buttons">
@@ -84,7 +127,7 @@ export function DownloadDialog({ run, session, state: { transfer }, onClose }: P
 
 export function PushDialog({ run, session, state: { transfer }, onClose }: Props) {
   const isGoing = transfer?.state === 'going';
-  const { request, fields } = useChoices(run, isGoing);
+  const { request, fields } = useChoices(run, isGoing, true);
   const [repository, setRepository] = useState('');
   const [token, setToken] = useState('');
   const [isPrivate, setPrivate] = useState(true);

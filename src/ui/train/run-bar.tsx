@@ -71,7 +71,7 @@ export function RunBar({ session, state }: { session: Session; state: State }) {
           {t.saveNow}
         </button>
       </div>
-      <RunProgress state={state} />
+      <RunProgress session={session} state={state} />
     </section>
   );
 }

@@ -1,8 +1,9 @@
 /** What to train, on what, and on which device. */
 import { DEVICE_CHOICES, type DeviceChoice } from '../../worker/protocol.ts';
 import { Files } from '../data/files.tsx';
+import { ChosenModel } from '../models/chosen-model.tsx';
 import { Select } from '../parts/fields.tsx';
-import { count, when } from '../parts/format.ts';
+import { when } from '../parts/format.ts';
 import type { Session } from '../session.ts';
 import { isGoing, problemOf, type State } from '../state.ts';
 import { text } from '../text.ts';
@@ -23,6 +24,7 @@ export function RunPanel({ session, state }: { session: Session; state: State })
   return (
     <section className="panel run" aria-labelledby="run-title">
       <h2 id="run-title">{t.title}</h2>
+      <ChosenModel session={session} state={state} />
       <div className="choices">
         <Select
           label={t.preset}
@@ -71,17 +73,12 @@ export function RunPanel({ session, state }: { session: Session; state: State })
         </p>
       )}
       <Files session={session} state={state} />
-      {loaded && (
-        <p className="loaded">
-          <strong>{loaded.model}</strong>
-          {t.modelFacts(count(loaded.parameters), loaded.isOwn)}
-          {validation &&
-            validation.promptsPerStep > 0 &&
-            t.stepFacts(
-              short(validation.promptsPerStep),
-              short(validation.completionsPerStep / validation.promptsPerStep),
-            )}
-          .
+      {validation && validation.promptsPerStep > 0 && (
+        <p className="hint">
+          {t.stepFacts(
+            short(validation.promptsPerStep),
+            short(validation.completionsPerStep / validation.promptsPerStep),
+          )}
         </p>
       )}
       {loaded?.notice && <p className="notice">{loaded.notice}</p>}

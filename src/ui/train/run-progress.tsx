@@ -1,14 +1,25 @@
 /** A bar and a sentence for whatever goes on, and the run's numbers. */
 import { useEffect, useState } from 'react';
+import type { LoadProgress } from '../../worker/protocol.ts';
 import { bytes, duration } from '../parts/format.ts';
+import type { Session } from '../session.ts';
 import { isGoing, type State } from '../state.ts';
 import { text } from '../text.ts';
 
 const t = text.train;
 
-export function RunProgress({ state }: { state: State }) {
+export function RunProgress({ session, state }: { session: Session; state: State }) {
   const { loading, loaded, run, pending, activity, progress } = state;
-  if (loading) return <Bar label={loading.message} value={loading.fraction} />;
+  if (loading) {
+    const { message, fraction, bytes: counted } = loading;
+    // A page's own model is here before anybody could want to stop it.
+    const cancel = counted && (
+      <button type="button" className="small" onClick={() => session.cancelLoad()}>
+        {t.cancelLoad}
+      </button>
+    );
+    return <Bar label={counted ? `${message}: ${pace(counted)}` : message} value={fraction} facts={cancel} />;
+  }
   if (!loaded) return <Bar label={t.noModel} value={0} />;
   const facts = <Facts state={state} />;
   if (run === 'none') return <Bar label={t.ready} value={0} facts={facts} />;
@@ -57,6 +68,16 @@ function Bar({
     </div>
   );
 }
+
+/** "12.3 MB of 513 MB, 4.1 MB/s, 2 min 2 s left": what is known of it. */
+const pace = ({ loaded, total, perSecond, secondsLeft }: NonNullable<LoadProgress['bytes']>) =>
+  [
+    t.bytesOf(bytes(loaded), bytes(total)),
+    perSecond !== null && t.bytesPerSecond(bytes(Math.round(perSecond))),
+    secondsLeft !== null && t.left(duration(secondsLeft)),
+  ]
+    .filter(Boolean)
+    .join(', ');
 
 /** Speed, time left, memory, device: what is known of them. */
 function Facts({ state }: { state: State }) {

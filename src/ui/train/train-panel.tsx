@@ -1,6 +1,7 @@
 /** What to train, with which settings, and the curves that come of it. */
 import { useMemo } from 'react';
 import type { DrawnRun } from '../curves/drawn-run.ts';
+import { Plan } from '../models/chosen-model.tsx';
 import { later } from '../parts/later.tsx';
 import type { Session } from '../session.ts';
 import type { State } from '../state.ts';
@@ -29,6 +30,7 @@ export function TrainPanel({ session, state }: { session: Session; state: State 
     <div className="train">
       <div className="side">
         <RunPanel session={session} state={state} />
+        <Plan session={session} state={state} />
         <SettingsPanel session={session} state={state} />
       </div>
       <div className="wide">

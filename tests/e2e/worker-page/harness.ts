@@ -16,8 +16,8 @@ export class Harness {
 
   async load(device: DeviceChoice): Promise<void> {
     const [file] = document.querySelector('input')!.files!;
-    await this.client.service.loadFiles(
-      [{ path: file.name, file }],
+    await this.client.service.load(
+      { kind: 'files', files: [{ path: file.name, file }] },
       device,
       callback(() => {}),
     );
@@ -26,7 +26,7 @@ export class Harness {
   /** papo-nano itself, from the page's own origin. */
   async loadNano(): Promise<void> {
     await this.client.service.load(
-      '/models/papo-nano/',
+      { kind: 'built-in', url: '/models/papo-nano/' },
       'cpu',
       callback(() => {}),
     );

@@ -37,6 +37,8 @@ test('prompts and completions get the ids and the texts that transformers gives 
   for (const { text, ids, decoded } of golden.completions) {
     expect(nano.encode(text), text).toEqual(ids);
     expect(nano.decode(ids), text).toBe(decoded);
+    expect(nano.tokenTexts(ids).join(''), text).toBe(decoded);
+    expect(nano.shownTokens(ids)).toEqual(ids.map((id) => nano.tokenText(id)));
   }
 });
 

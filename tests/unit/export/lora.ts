@@ -18,6 +18,8 @@ export interface LoraCase {
   readonly expected: ReadonlyMap<string, StoredTensor>;
   /** Full names of the modules that PEFT gave an adapter. */
   readonly modules: readonly string[];
+  /** The base model, as the fixture names it: relative to its own folder. */
+  readonly basePath: string;
 }
 
 export async function loraCase(name: (typeof loraCases)[number]): Promise<LoraCase> {
@@ -43,5 +45,6 @@ export async function loraCase(name: (typeof loraCases)[number]): Promise<LoraCa
     adapter: { lora: facts.lora, tensors: memorySource(before) },
     expected,
     modules: facts.modules,
+    basePath: facts.base,
   };
 }

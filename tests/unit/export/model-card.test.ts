@@ -53,6 +53,26 @@ describe('modelCard', () => {
     expect(card).toContain('/home/me/model');
   });
 
+  it('of an adapter says so to the Hub, and how it is put on its base', () => {
+    const card = modelCard(facts({ base_model: 'owner/base', adapter: { revision: 'v1' } }));
+    expect(frontMatter(card)).toContain('library_name: peft\n');
+    expect(frontMatter(card)).toContain('- "base_model:adapter:owner/base"\n- "lora"');
+    expect(card).toContain('This is a LoRA adapter for owner/base, trained on');
+    expect(card).toContain(
+      'from_pretrained("owner/base", revision="v1")\nmodel = PeftModel.from_pretrained(base, folder)',
+    );
+    const unknown = modelCard(facts({ base_model: null, adapter: { revision: null } }));
+    expect(frontMatter(unknown)).not.toContain('base_model');
+    expect(unknown).toContain('from_pretrained("PATH OF THE BASE MODEL")');
+  });
+
+  it('of ONNX files shows JavaScript', () => {
+    const card = modelCard(facts({ isForTransformersJs: true }));
+    expect(frontMatter(card)).toContain('library_name: transformers.js\n');
+    expect(card).toContain("from '@huggingface/transformers'");
+    expect(card).not.toContain('python');
+  });
+
   it('shows results with their errors, changed settings, all settings, curve and citations', () => {
     const card = modelCard(facts());
     expect(card).toContain('| accuracy | 36.9 ± 2.1 % | 86.5 ± 1.5 % | 512 |');

@@ -18,6 +18,7 @@ import { openZip } from '../../../src/import/zip-files.ts';
 import { parseVlmConfig } from '../../../src/policy/config.ts';
 import { checkWeights } from '../../../src/policy/parameters.ts';
 import { loadModelFolder } from '../../../src/store/hf-folder.ts';
+import { openModelFolder } from '../../../src/store/open-folder.ts';
 import {
   floatTensor,
   int32Tensor,
@@ -84,12 +85,13 @@ describe('safetensors', () => {
         'model.safetensors.index.json': encode(toJson(value)),
         'one.safetensors': files[0],
       };
-      const result = await outcome(() =>
-        loadModelFolder({
-          where: 'm',
-          read: async (name) => (Object.hasOwn(folder, name) ? folder[name] : null),
-        }),
-      );
+      const place = {
+        where: 'm',
+        read: async (name: string) => (Object.hasOwn(folder, name) ? folder[name] : null),
+      };
+      const result = await outcome(() => loadModelFolder(place));
+      const opened = await outcome(() => openModelFolder(place));
+      expect('value' in opened).toBe('value' in result);
       if ('value' in result) expect(['', 'a']).toContain([...result.value.weights.keys()].join());
       return 'value' in result;
     });

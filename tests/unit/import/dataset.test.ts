@@ -1,6 +1,8 @@
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it } from 'vitest';
 import { split } from '../../../src/data/dataset-split.ts';
+import { endless } from '../../../src/data/endless.ts';
+import { imagePreparation } from '../../../src/data/image-processor.ts';
 import type { RasterImage } from '../../../src/data/raster.ts';
 import { UserError } from '../../../src/errors.ts';
 import { readDataset } from '../../../src/import/dataset.ts';
@@ -128,13 +130,13 @@ describe('JSONL', () => {
   it('refuses an image beyond the limit by its header', async () => {
     const wide = png(1, 1, [0, 0, 0]);
     const view = new DataView(wide.buffer);
-    view.setUint32(16, 5000);
-    view.setUint32(20, 5000);
+    view.setUint32(16, 9000);
+    view.setUint32(20, 9000);
     const report = await readDataset(
       [file('d.jsonl', lines({ prompt: 'a', image: 'w.png' })), file('w.png', wide)],
       options,
     );
-    expect(report.problems[0].message).toMatch(/5000 × 5000 pixels; at most/);
+    expect(report.problems[0].message).toMatch(/9000 × 9000 pixels; at most/);
     expect(() => report.dataset()).toThrow(/no good row/);
   });
 
@@ -249,6 +251,42 @@ describe('images', () => {
       expect(decoded, `after row ${index}`).toBe(expected);
     }
     await Promise.all([0, 1, 2, 0, 1, 2].map((i) => data.row(i)));
+  });
+
+  it('keeps them prepared, decodes one at a time, and reads no image for a question', async () => {
+    let [decoded, open, most] = [0, 0, 0];
+    const count = async (image: Blob): Promise<RasterImage> => {
+      decoded++;
+      most = Math.max(most, ++open);
+      const raster = await decodeImage(image);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      open--;
+      return raster;
+    };
+    const preparation = imagePreparation({ size: { longest_edge: 4 }, max_image_size: { longest_edge: 2 } });
+    const rows = lines(
+      ...['a', 'b', 'a'].map((name, i) => ({ prompt: `what is ${i}?`, image: `${name}.png` })),
+    );
+    const files = blobs({ 'd.jsonl': rows, 'a.png': red, 'b.png': png(30, 20, [1, 2, 3]) });
+    // Room for three prepared images of 2 × 2, and for none of 30 × 20.
+    const report = await readDataset(files, { decodeImage: count, imageCacheBytes: 40 });
+    const train = endless(report.dataset(), null);
+    expect(await Promise.all([0, 1, 2, 3].map((i) => train.prompt?.(i)))).toEqual(
+      ['0', '1', '2', '0'].map((i) => `what is ${i}?`),
+    );
+    expect(decoded).toBe(0);
+    for (let epoch = 0; epoch < 3; epoch++) {
+      const read = await Promise.all([0, 1, 2].map((i) => train.row(3 * epoch + i, preparation)));
+      for (const { image } of read)
+        expect([image.width, image.height, image.data.length]).toEqual([2, 2, 12]);
+      expect(read[0].image === read[2].image).toBe(true);
+      expect([...read[1].image.data.subarray(0, 3)]).toEqual([1, 2, 3]);
+    }
+    // Rows 0 and 2 name the same file.
+    expect([decoded, most]).toEqual([2, 1]);
+    // As it is in the file is another matter.
+    expect((await train.row(1)).image).toMatchObject({ width: 30, height: 20 });
+    expect(decoded).toBe(3);
   });
 
   it('lays transparency over white, as transformers 5 does', async () => {

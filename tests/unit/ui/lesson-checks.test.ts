@@ -294,6 +294,33 @@ it('taking it home is seen in what the page says of the download', () => {
   );
 });
 
+describe('a real model', () => {
+  const groups = [group('what is it?', [completion(1, 1, 0.2), completion(0, -1, 0.1)])];
+  const shown: Facts = { ...nothing, step: 1, groups, history: historyWith([0.15]), real: 'own/smolvlm' };
+
+  it('has made a step with LoRA', () => {
+    const found = checks.real(shown);
+    expect(found?.state).toBe('met');
+    expect(found?.say).toBe(
+      'A LoRA step of own/smolvlm: 2 answers of 4 tokens in all, 1 of them rewarded, and a perception KL of 0.150 nats a token.',
+    );
+  });
+
+  it('is waited for before that, and with another model', () => {
+    expect(checks.real({ ...shown, step: 0 })).toBeUndefined();
+    expect(checks.real({ ...shown, real: undefined })).toBeUndefined();
+  });
+
+  it('that does not fit is said with the numbers', () => {
+    const found = checks.real({ ...nothing, tooMuch: { needed: 2.2e9, limit: 1e9 } });
+    expect(found).toMatchObject({ state: 'missed' });
+    expect(found?.say).toContain('needs 2.2 GB here, and there are 1.0 GB');
+    expect(checks.real({ ...nothing, tooMuch: { needed: 5e9, limit: null } })?.say).toContain(
+      'needs 5.0 GB here: too',
+    );
+  });
+});
+
 describe('the part that a run plays', () => {
   it('follows from γ and both η', () => {
     expect(partOf(0, 0.03)).toBeUndefined();

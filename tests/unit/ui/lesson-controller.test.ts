@@ -174,3 +174,25 @@ it('ends by giving the settings back', async () => {
   expect(fake.state.lessonIsOpen).toBe(false);
   expect(fake.state.form.settings).toEqual({});
 });
+
+it('opens the door to real models where one fits, says why where none does, and trains the one that is loaded', async () => {
+  const { fake, lesson } = opened();
+  let fits = false;
+  Object.assign(fake, {
+    guarded: (work: () => Promise<void>) => work(),
+    service: { modelNeeds: async () => ({ lora: { bytes: 2.2e9, fits }, limit: 1e9 }) },
+    models: { open: async () => fake.calls.push('picker') },
+  });
+  lesson.goTo(8);
+  await lesson.drive();
+  expect(fake.calls).toEqual([]);
+  expect(lesson.store.snapshot().finding?.say).toContain('needs 2.2 GB here');
+  fits = true;
+  await lesson.drive();
+  expect(fake.calls).toEqual(['picker']);
+  expect(lesson.store.snapshot().finding).toBeUndefined();
+  fake.set({ loaded: { isLarge: true, name: 'own/smolvlm' } as State['loaded'] });
+  await lesson.drive();
+  expect(fake.calls.slice(1)).toEqual(['choose', 'start to the end']);
+  expect(fake.state.form).toMatchObject({ preset: 'smolvlm-lora', settings: { max_steps: '1' } });
+});

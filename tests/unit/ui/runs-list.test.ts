@@ -26,6 +26,8 @@ const summary = (name: string, more: Partial<RunSummary> = {}): RunSummary => ({
   isCutOff: false,
   hasRewardCode: false,
   model: 'papo-nano',
+  base: null,
+  hasAdapter: false,
   task: 'shapes',
   ...more,
 });

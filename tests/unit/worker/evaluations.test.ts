@@ -16,6 +16,7 @@ import type { EvaluationRequest, EvaluationResult } from '../../../src/worker/ev
 import { Evaluations } from '../../../src/worker/evaluations.ts';
 import type { Subject } from '../../../src/worker/protocol.ts';
 import { Subjects } from '../../../src/worker/subjects.ts';
+import { baseModel, noRuns } from '../../base-model.ts';
 import { tinyNano } from '../../tiny-nano.ts';
 
 const device = new CpuDevice({ threads: 1 });
@@ -28,11 +29,8 @@ beforeAll(async () => {
 });
 
 function evaluationsOf(dataset = rowsDataset([])) {
-  const subjects = new Subjects(() => ({
-    device,
-    folder,
-    openCheckpoint: () => Promise.reject(new Error('none')),
-  }));
+  const model = baseModel(folder);
+  const subjects = new Subjects(() => ({ device, model, ...noRuns }));
   return new Evaluations({
     subjects,
     heldOut: async () => dataset,
@@ -181,9 +179,11 @@ describe('the measure of a run', () => {
     );
     const tensors = new Map<string, CheckpointTensor>([...weights, ...files]);
     const opened: number[] = [];
+    const model = baseModel(folder);
     const subjects = new Subjects(() => ({
       device,
-      folder,
+      model,
+      checkBase: noRuns.checkBase,
       openCheckpoint: async (_, step) => {
         opened.push(step);
         return {

@@ -14,15 +14,15 @@ import { Lab } from '../../../src/worker/lab.ts';
 import type { AskRequest, MaskRequest } from '../../../src/worker/lab-protocol.ts';
 import { Subjects } from '../../../src/worker/subjects.ts';
 import { imageView } from '../../../src/worker/views.ts';
+import { baseModel, noRuns } from '../../base-model.ts';
 import { tinyNano } from '../../tiny-nano.ts';
 import { Bench, smallSettings } from '../../trainer-harness.ts';
 
 const device = new CpuDevice({ threads: 1 });
-const labOf = (folder: ModelFolder) =>
-  new Lab(
-    new Subjects(() => ({ device, folder, openCheckpoint: () => Promise.reject(new Error('none')) })),
-    () => folder,
-  );
+function labOf(folder: ModelFolder): Lab {
+  const model = baseModel(folder);
+  return new Lab(new Subjects(() => ({ device, model, ...noRuns })), () => folder);
+}
 const base = { kind: 'base' } as const;
 const row = async (index = 0) => worldDataset('shapes', 'train', 0).row(index);
 const mask: MaskRequest = {
