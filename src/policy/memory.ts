@@ -9,7 +9,7 @@ import { uniformChoice } from '../device/webgpu/gemm.ts';
 import { type NamedBytes, programSize } from '../device/webgpu/program-size.ts';
 import { pooledBytes } from '../device/webgpu/workspace.ts';
 import type { SamplingAttributes } from '../ops/generation.ts';
-import { type Graph, type Shape } from '../ops/graph.ts';
+import type { Graph, Shape } from '../ops/graph.ts';
 import { planBatches } from '../papo/batches.ts';
 import type { ResolvedConfig } from '../papo/config.ts';
 import { imageTokens, type VlmConfig } from './config.ts';
