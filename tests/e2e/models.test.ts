@@ -39,9 +39,9 @@ const onSite = 'e2e-tiny';
 const siteFolder = () => join(inject('site'), 'models');
 
 beforeAll(async () => {
-  const { config, files, weights } = await tinyNano();
+  const tiny = await tinyNano();
   await toNodeFolder(
-    modelFolderFiles({ config, sideFiles: files, tensors: memorySource(weights) }),
+    modelFolderFiles({ config: tiny.config, sideFiles: tiny.files, tensors: memorySource(tiny.weights) }),
     join(siteFolder(), onSite),
   );
   await writeFile(join(siteFolder(), 'index.json'), JSON.stringify(['papo-nano', onSite]));
