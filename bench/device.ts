@@ -318,9 +318,10 @@ export async function timeGraph(
   stores: readonly Store[] = [],
 ): Promise<number> {
   const known = new Set(stores.flatMap(({ names }) => names));
-  const missing = [...g.variables].filter(([name]) => !known.has(name));
+  const assigned = g.assignments.map(({ variable, value }) => [variable, value] as const);
+  const missing = new Map([...g.variables, ...assigned].filter(([name]) => !known.has(name)));
   const store = device.createStore(
-    missing.map(([name, { shape, dtype }]) => ({ name, shape, dtype: dtype === 'f16' ? 'f16' : 'f32' })),
+    [...missing].map(([name, { shape, dtype }]) => ({ name, shape, dtype: dtype === 'f16' ? 'f16' : 'f32' })),
   );
   const program = (await device.compile(g, [...stores, store])) as WebgpuProgram;
   try {

@@ -2,8 +2,9 @@
  * Whole PAPO steps of a model folder, with LoRA r = 8: one prompt × 4 generations × 32 tokens, both views. Prints the
  * memory plan, what is really held, and the time of each step and its parts.
  *   npm run make:random -- --like smolvlm-256m --out DIR
- *   node scripts/run.mjs bench/real-model.ts --model DIR [--device cpu|webgpu] [--core-limits] [--steps 2]
+ *   node scripts/run.mjs bench/real-model.ts --model DIR [--device cpu|webgpu] [--core-limits] [--full] [--steps 2]
  * WebGPU in Node is Dawn (npm package webgpu); VK_ICD_FILENAMES chooses the driver, SwiftShader's for instance.
+ * --full: all weights, or with --freeze-vision-tower all but the tower's. --recompute: layer by layer, wanted or not.
  * --core-limits: stay within WebGPU's default limits (bindings of 128 MiB) even where the adapter offers more.
  */
 import { parseArgs } from 'node:util';
@@ -23,6 +24,9 @@ export async function main(args: string[]): Promise<number> {
       steps: { type: 'string', default: '2' },
       generations: { type: 'string', default: '4' },
       tokens: { type: 'string', default: '32' },
+      full: { type: 'boolean', default: false },
+      'freeze-vision-tower': { type: 'boolean', default: false },
+      recompute: { type: 'boolean', default: false },
     },
   });
   if (!values.model) throw new Error('--model: expected a folder, such as make:random writes');
@@ -39,6 +43,9 @@ export async function main(args: string[]): Promise<number> {
       max_completion_length: Number(values.tokens),
       max_steps: Number(values.steps),
       format_prompt: 'none',
+      use_peft: !values.full,
+      freeze_vision_tower: values['freeze-vision-tower'],
+      ...(values.recompute && { gradient_checkpointing: true }),
     },
     'smolvlm-lora',
   );

@@ -42,7 +42,7 @@ export async function main(args: string[]): Promise<number> {
   const size = values.small
     ? { ...smolvlm256m, text: { ...smolvlm256m.text, layers: 2, vocabSize: 49_200 } }
     : smolvlm256m;
-  const model: PolicyModel = { ...size, lora, dtypeOf: heldAs(size, () => false), hasBlocks: true };
+  const model: PolicyModel = { ...size, lora, dtypeOf: heldAs(size, () => false), hasBlocks: false };
   const trainable = [...loraShapes(model, lora).keys()];
   const settings = parseConfig({ num_generations: G, per_device_train_batch_size: G }, 'smolvlm-lora');
   const rows: Row[] = [];
@@ -63,38 +63,33 @@ export async function main(args: string[]): Promise<number> {
     const train = await timeGraph(device, training);
 
     const { layers, heads, kvHeads, headDim } = model.text;
-    const one = new Graph();
     const shape = textAttention(model, { prefixes: 1, prefixLength: L, group: G, completionLength: T });
-    const cache = (name: string, count: number) => one.variable(name, [count, kvHeads * headDim]);
-    decodeAttention(
-      one,
-      one.variable('q', [G, heads * headDim]),
-      {
-        k: one.variable('ownK', [G, T * kvHeads * headDim]),
-        v: one.variable('ownV', [G, T * kvHeads * headDim]),
-      },
-      { k: cache('k', L), v: cache('v', L), keyMask: one.variable('mask', [1, L]) },
-      one.constant(Int32Array.of(T / 2), [1]),
-      shape,
-    );
-    const decodeOnly = layers * (await timeGraph(device, one));
-    // Forward, once more when the layer is computed again, and backward.
-    const both = new Graph();
-    const views = { ...shape, prefixes: 2 };
+    // Every layer has keys and values of its own, which are not in the GPU's cache from the layer before.
+    const decoding = new Graph();
+    const turn = decoding.constant(Int32Array.of(T / 2), [1]);
+    const keyMask = decoding.variable('mask', [1, L]);
+    for (let layer = 0; layer < layers; layer++) {
+      const own = (name: string, count: number, width: number) =>
+        decoding.variable(`${name}.${layer}`, [count, width]);
+      const [k, v] = ['k', 'v'].map((name) => own(name, L, kvHeads * headDim));
+      const [ownK, ownV] = ['ownK', 'ownV'].map((name) => own(name, G, T * kvHeads * headDim));
+      const q = own('q', G, heads * headDim);
+      decodeAttention(decoding, q, { k: ownK, v: ownV }, { k, v, keyMask }, turn, shape);
+    }
+    const decodeOnly = await timeGraph(device, decoding);
+    // Forward and backward; the graphs above keep what a layer computed.
     const count = 2 * (L + G * T);
-    const [q, k, v] = [heads, kvHeads, kvHeads].map((n, i) => both.variable('qkv'[i], [count, n * headDim]));
-    const y = attention(both, q, k, v, both.variable('mask', [2, L]), views);
-    const forwardGraph = new Graph();
-    attention(
-      forwardGraph,
-      forwardGraph.variable('q', q.shape),
-      forwardGraph.variable('k', k.shape),
-      forwardGraph.variable('v', v.shape),
-      forwardGraph.variable('mask', [2, L]),
-      views,
-    );
-    partialGradients(both, new Map([[y, both.variable('dy', y.shape)]]), [q, k, v]);
-    const trainOnly = layers * ((await timeGraph(device, forwardGraph)) + (await timeGraph(device, both)));
+    const attending = new Graph();
+    for (let layer = 0; layer < layers; layer++) {
+      const [q, k, v] = [heads, kvHeads, kvHeads].map((n, i) =>
+        attending.variable(`${'qkv'[i]}.${layer}`, [count, n * headDim]),
+      );
+      const mask = attending.variable('mask', [2, L]);
+      const y = attention(attending, q, k, v, mask, { ...shape, prefixes: 2 });
+      const dy = attending.variable(`dy.${layer}`, y.shape);
+      partialGradients(attending, new Map([[y, dy]]), [q, k, v]);
+    }
+    const trainOnly = await timeGraph(device, attending);
     // The tower's cost is by the image, and its attention's square is of one image's patches.
     const tower = new Graph();
     const pixels = tower.input('pixel_values', [2 * images, 3 * model.vision.imageSize ** 2]);

@@ -1,5 +1,6 @@
 /** What `npm run train` prints: a progress line for people, or one JSON object a step. */
 
+import type { ModelProgress } from '../models/progress.ts';
 import type { CallbackDetails, TrainerCallback, TrainerControl, TrainerState } from '../trainer/callbacks.ts';
 import type { PAPOConfig } from '../trainer/papo-config.ts';
 
@@ -20,6 +21,17 @@ export class Reporter implements TrainerCallback {
   say(text: string): void {
     if (this.json) console.error(text);
     else console.log(text);
+  }
+
+  /** A line a second while a model comes. */
+  downloading({ phase, loadedBytes, totalBytes, bytesPerSecond, secondsLeft }: ModelProgress): void {
+    const now = performance.now();
+    if (now - this.printed < 1000 && loadedBytes < totalBytes) return;
+    this.printed = now;
+    const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
+    const left = secondsLeft === null ? '' : `, ${Math.ceil(secondsLeft)} s left`;
+    const speed = bytesPerSecond === null ? '' : ` at ${megabytes(bytesPerSecond)}/s${left}`;
+    this.say(`${phase}: ${megabytes(loadedBytes)} of ${megabytes(totalBytes)}${speed}`);
   }
 
   on_train_begin(_: PAPOConfig, state: TrainerState): void {

@@ -4,11 +4,15 @@
  *   npm run train -- --out runs/one --resume
  */
 
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import { lastPart } from '../export/last-part.ts';
 import { PAPOConfig, PAPOTrainer } from '../index.node.ts';
+import { openNamedModel } from '../models/open-model-node.ts';
 import { isRunFolder, readFolderRun } from '../store/folder-runs.ts';
 import type { JsonObject } from '../store/json.ts';
+import { type DatasetLike, toDataset } from '../trainer/inputs.ts';
 import { openUserDataset } from './datasets.ts';
 import { openRewards } from './rewards.ts';
 import { readArguments, usage } from './train-arguments.ts';
@@ -45,7 +49,10 @@ export async function main(args: string[]): Promise<number> {
     : undefined;
   const rewards = await openRewards(rewardNames, config.reward_timeout * 1000);
   const trainer = new PAPOTrainer({
-    model,
+    model: await openNamedModel(model, {
+      onProgress: (progress) => reporter.downloading(progress),
+      onNotice: (sentence) => reporter.say(sentence),
+    }),
     reward_funcs: rewards.functions,
     args: config,
     train_dataset: data?.train ?? (task as never),
@@ -55,7 +62,7 @@ export async function main(args: string[]): Promise<number> {
     origin: {
       preset,
       model,
-      model_name: lastPart(model).replace(/\.zip$/i, ''),
+      ...modelNames(model),
       rewards: rewardNames,
       ...(dataset ? { dataset, dataset_name: lastPart(dataset) } : { task }),
     },
@@ -85,8 +92,26 @@ export async function main(args: string[]): Promise<number> {
     reporter.finish(`${global_step} steps; ${metrics.train_runtime.toFixed(1)} s`);
     if (given.out) {
       if (global_step < trainer.state.max_steps) await trainer.save_checkpoint();
-      await trainer.save_model(given.out, { onnx: given.onnx, completions: true, dtype: given.dtype });
+      const { onnx, dtype } = given;
+      await trainer.save_model(given.out, { onnx, completions: true, dtype });
       reporter.say(`saved to ${given.out}`);
+      if (config.use_peft) {
+        const adapter = join(given.out, 'adapter');
+        await trainer.save_model(adapter, { what: 'adapter' });
+        reporter.say(`the adapter alone is in ${adapter}`);
+      }
+      if (given.cluster) {
+        const folder = join(given.out, 'cluster');
+        const rows = (split: 'train' | 'test', given?: DatasetLike) =>
+          toDataset(given ?? (task as never), split, config.seed);
+        const cluster = {
+          train: rows('train', data?.train),
+          heldOut: rows('test', data?.heldOut),
+          rewards: rewardNames,
+        };
+        await trainer.save_model(folder, { what: 'cluster', dtype, cluster });
+        reporter.say(`what the authors' code goes on with is in ${folder}`);
+      }
     }
     if (interrupted) {
       if (given.push) reporter.say('Not pushed: the run was stopped before its end.');
@@ -105,6 +130,13 @@ export async function main(args: string[]): Promise<number> {
     await trainer.dispose();
     await rewards.close();
   }
+}
+
+/** How the model is called where the path on this machine says nothing: its id on the Hub, or its folder's name. */
+function modelNames(model: string): JsonObject {
+  if (existsSync(model)) return { model_name: lastPart(model).replace(/\.zip$/i, '') };
+  const [id, revision] = model.split('@');
+  return { model_name: id, ...(revision && { model_revision: revision }) };
 }
 
 async function keptRun(out: string | undefined): Promise<{ settings: JsonObject; origin: JsonObject }> {

@@ -38,13 +38,6 @@ function chunksOf({ rows, vocabulary, views, chunkBytes }: Sizes): Chunk[] {
   }));
 }
 
-/** How the head goes about its rows: rows of a view in the largest chunk, and how many chunks there are. */
-export function chunkOf([hidden, weight]: readonly Tensor[], attributes: HeadAttributes) {
-  const sizes = sizesOf(hidden, weight, attributes);
-  const chunks = chunksOf(sizes);
-  return { ...sizes, count: chunks[0]?.count ?? 0, chunks: chunks.length };
-}
-
 /** A chunk's rows of a value [views · N, …], first those of the original view; of one of [N, …] where `views` is 1. */
 function rowsOf(b: OnnxBuilder, name: string, { first, count }: Chunk, { rows, views }: Sizes): string {
   if (count === rows) return name;
@@ -125,14 +118,15 @@ export function headNodes(b: OnnxBuilder, call: Call<HeadAttributes>): string[] 
         : b.constant(new Float32Array(chunk.count), [chunk.count, 1]),
     };
   });
-  const join = (key: 'chosen' | 'entropy' | 'kl', parts: number) =>
-    joinChunks(
-      b,
-      found.map((chunk) => chunk[key]),
-      chunks,
-      parts,
-    );
-  return [join('chosen', views), join('entropy', views), join('kl', 1)];
+  if (chunks.length === 1) return [found[0].chosen, found[0].entropy, found[0].kl];
+  // The three of a chunk as columns of one value: onnxruntime goes back from the results, and would compute the first of
+  // every chunk, and keep all distributions for the others, before it comes to the second.
+  const columns = found.map(({ chosen, entropy, kl }) =>
+    b.concat([chosen, entropy, b.concat(Array(views).fill(kl), 0)], 1),
+  );
+  const all = joinChunks(b, columns, chunks, views);
+  const [chosen, entropy, kl] = [0, 1, 2].map((column) => b.slice(all, 1, column, column + 1));
+  return [chosen, entropy, b.slice(kl, 0, 0, sizes.rows)];
 }
 
 export function headBackwardNodes(b: OnnxBuilder, call: Call<HeadBackwardAttributes>): string[] {

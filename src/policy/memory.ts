@@ -2,7 +2,7 @@
  * What a run holds in memory, counted before it starts: the trainer's graphs are built and planned as its device would,
  * without the device. What the plan makes of it is in plan.ts.
  */
-import { type CpuProgramSize, cpuProgramSize, runtimeBytes } from '../device/cpu/program-size.ts';
+import { type CpuProgramSize, cpuProgramSize, runtimeBytes, wasmBase } from '../device/cpu/program-size.ts';
 import type { DeviceLimits } from '../device/device.ts';
 import { bytesOf } from '../device/webgpu/bytes.ts';
 import { uniformChoice } from '../device/webgpu/gemm.ts';
@@ -155,6 +155,7 @@ export class RunCounter {
       ['moments', 2 * changed],
       // A copy is float32, whatever it is of.
       ['reference', settings.beta > 0 && !model.lora ? 4 * totalSize(this.shapes) : 0],
+      ['runtime', this.limits.wasm === undefined ? 0 : runtimeBytes],
     ]);
   }
 
@@ -172,7 +173,6 @@ export class RunCounter {
       parts.set('rollout', peak(all) - peak(training));
       parts.set('workspace', wasm);
       parts.set('fixed', total(all.map(({ fixed }) => fixed)) + this.pixels(settings));
-      parts.set('runtime', runtimeBytes);
     }
     const list = partKinds.flatMap((kind) => {
       const bytes = parts.get(kind) ?? 0;
@@ -347,7 +347,8 @@ function addPasses(
 function wasmBytes(passes: readonly [string, Size][]): number {
   const sizes = passes.map(([, size]) => size.cpu!);
   const kept = total(sizes.map(({ kept, wasm, isApart }) => (isApart ? kept : kept + wasm)));
-  return kept + sizes.reduce((most, { wasm, isApart }) => (isApart ? Math.max(most, wasm) : most), 0);
+  const apart = sizes.reduce((most, { wasm, isApart }) => (isApart ? Math.max(most, wasm) : most), 0);
+  return wasmBase + kept + apart;
 }
 
 /** They do not change the size of its program. */

@@ -24,7 +24,8 @@ export function refusal(plan: Omit<PlanView, 'refusal'>): string {
   const list = parts.map(({ kind, bytes }) => `${partNames[kind]} ${mebibytes(bytes)}`).join(', ');
   const has = limit === undefined ? '' : `; the device has ${mebibytes(limit)}`;
   const sentences = [`This run needs ${mebibytes(total)} of memory (${list})${has}.`];
-  if (wasm !== undefined && limits.wasm !== undefined)
+  // Where it is far from the limit it is not the reason.
+  if (wasm !== undefined && limits.wasm !== undefined && wasm > limits.wasm / 2)
     sentences.push(
       `WebAssembly would have to hold ${mebibytes(wasm)} at once, and can hold little less than ${mebibytes(limits.wasm)}.`,
     );

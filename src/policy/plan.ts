@@ -41,8 +41,11 @@ export interface PlanView extends Counted {
 
 type PlannedDevice = Pick<Device, 'kind' | 'limits'>;
 
-/** Of what WebAssembly can address; the rest is lost to gaps between pieces of memory. */
-const usableWasm = 0.9;
+/**
+ * Of what WebAssembly can address: the rest may be lost to gaps between pieces of memory. A training pass in one piece has
+ * its memory from an arena that grows by doubling.
+ */
+const usableWasm = (recompute: boolean) => (recompute ? 0.9 : 0.5);
 
 /** Throws a UserError where the settings do not fit the model (see loraModules). */
 export function planRun(
@@ -112,14 +115,13 @@ class Planner {
     const thrifty = rollouts[rollouts.length - 1];
     const tried = (choices: PassChoices) => {
       const counted = this.counter.count(settings, choices);
-      return { choices, counted, fits: this.fits(counted) };
+      return { choices, counted, fits: this.fits(counted, choices) };
     };
     let last: ReturnType<typeof tried> | undefined;
-    // Where what stays is too much already, no choice is worth its time.
-    const hopeless = this.standing(settings) > (this.limits.memory ?? Number.POSITIVE_INFINITY);
+    const hopeless = this.isHopeless(settings);
     const passes = [...passChoices(settings, batches)];
     for (const choices of hopeless ? passes.slice(-1) : passes) {
-      last = tried({ ...choices, ...rollouts[0] });
+      last = tried({ ...choices, ...(hopeless ? thrifty : rollouts[0]) });
       if (last.fits) return last;
       if (hopeless || rollouts.length === 1) continue;
       last = tried({ ...choices, ...thrifty });
@@ -133,16 +135,29 @@ class Planner {
     return last!;
   }
 
-  private standing(settings: ResolvedConfig): number {
-    return [...this.counter.standing(settings).values()].reduce((sum, bytes) => sum + bytes, 0);
+  /** Where what stays is too much already, no choice is worth its time. */
+  private isHopeless(settings: ResolvedConfig): boolean {
+    const standing = [...this.counter.standing(settings).values()].reduce((sum, bytes) => sum + bytes, 0);
+    return standing > (this.limits.memory ?? Number.POSITIVE_INFINITY);
   }
 
-  private fits({ total, largestTensor, wasm }: Counted): boolean {
+  /** With the thriftiest choices. */
+  private fitsSomehow(settings: ResolvedConfig): boolean {
+    if (this.isHopeless(settings)) return false;
+    const batches = planBatches(settings);
+    const choices = {
+      ...[...passChoices(settings, batches)].at(-1)!,
+      ...[...rolloutChoices(batches, this.run)].at(-1)!,
+    };
+    return this.fits(this.counter.count(settings, choices), choices);
+  }
+
+  private fits({ total, largestTensor, wasm }: Counted, { recompute }: PassChoices): boolean {
     const { memory, wasm: address } = this.limits;
     return (
       total <= (memory ?? Number.POSITIVE_INFINITY) &&
       largestTensor.bytes <= this.limits.largestTensor &&
-      (wasm === undefined || address === undefined || wasm <= usableWasm * address)
+      (wasm === undefined || address === undefined || wasm <= usableWasm(recompute) * address)
     );
   }
 
@@ -157,7 +172,7 @@ class Planner {
           Object.entries(other.settings).every(
             ([name, value]) => way.settings[name as keyof Settings] === value,
           );
-        if (found.some(includes) || !this.choose(changed).fits) continue;
+        if (found.some(includes) || !this.fitsSomehow(changed)) continue;
         found.push(way);
         break;
       }
@@ -185,8 +200,14 @@ function* passChoices(
   const headChunkBytes = chunkBytes / 4;
   yield { recompute, headChunkBytes, pieces: 1 };
   if (!isSum(settings)) return;
-  for (let pieces = 2; pieces <= microBatchSize; pieces++)
-    if (microBatchSize % pieces === 0) yield { recompute, headChunkBytes, pieces };
+  for (const pieces of divisors(microBatchSize)) yield { recompute, headChunkBytes, pieces };
+}
+
+/** Above 1, ascending. */
+function divisors(n: number): number[] {
+  const small: number[] = [];
+  for (let i = 1; i * i <= n; i++) if (n % i === 0) small.push(i);
+  return [...new Set([...small, ...small.toReversed().map((i) => n / i)])].slice(1);
 }
 
 /** Whether a micro-batch's loss is the sum of its completions' own, so that it may be computed in pieces. */
@@ -236,8 +257,7 @@ function* alternativesTo(settings: ResolvedConfig): Generator<Iterable<Alternati
 /** Smaller micro-batches, the largest first, with as many more of them an update. */
 function* smallerBatches(settings: ResolvedConfig): Generator<Alternative> {
   const { per_device_train_batch_size: size, gradient_accumulation_steps, steps_per_generation } = settings;
-  for (let parts = 2; parts <= size; parts++) {
-    if (size % parts !== 0) continue;
+  for (const parts of divisors(size))
     yield {
       settings: {
         per_device_train_batch_size: size / parts,
@@ -246,7 +266,6 @@ function* smallerBatches(settings: ResolvedConfig): Generator<Alternative> {
       },
       effect: 'as many completions an update, in smaller micro-batches',
     };
-  }
 }
 
 /** Half the tokens, a quarter, … */

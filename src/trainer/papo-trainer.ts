@@ -398,23 +398,16 @@ export abstract class PAPOTrainer {
   /** The files of save_model. */
   async modelFiles(options: RunFilesOptions): Promise<OutFile[]> {
     const { policy, recorder } = await this.open();
-    const names = policy.weights.names;
     await recorder?.settled();
     // In memory the log has no completions.
     const rows = options.completions && this.store ? await this.store.readLog() : this.rows;
     // What a run hands over is loaded when it is wanted: a page that trains need not wait for it.
-    const { runFiles } = await import('../export/run-files.ts');
+    const [{ runFiles }, { policyContents }] = await Promise.all([
+      import('../export/run-files.ts'),
+      import('../export/policy-contents.ts'),
+    ]);
     return runFiles(
-      {
-        config: policy.folder.config,
-        sideFiles: policy.folder.files,
-        tensors: {
-          shapes: new Map(names.map((name) => [name, policy.weights.shape(name)])),
-          read: (name) => policy.weights.read(name),
-        },
-        info: this.info('finished'),
-        rows,
-      },
+      { ...policyContents(policy), info: this.info('finished'), rows },
       { drawPng: this.platform.drawPng, ...options },
     );
   }

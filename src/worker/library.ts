@@ -141,7 +141,7 @@ export class Library {
     const [{ runFiles }, { adapterOnItsWay, isAdapter }, { baseTensors }] = await Promise.all([
       import('../export/run-files.ts'),
       import('./checkpoint-folder.ts'),
-      import('./base-tensors.ts'),
+      import('../export/base-tensors.ts'),
     ]);
     const run = await this.runs.read(request.run);
     const info = (await run.info())!;

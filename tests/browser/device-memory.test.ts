@@ -142,10 +142,10 @@ describe('within a tenth of what an update holds', () => {
 it('a run that takes more than its limit ends in an error that says so', async () => {
   const config = parseConfig(small, 'papo-nano');
   const folder = await nano();
-  const device = await open(1 << 24);
+  const device = await open(1 << 23);
   const run = { prefixLengths: [32] };
   const plan = planRun(parseVlmConfig(folder.config), config, run, device);
-  expect(plan.refusal).toContain('the device has 16.0 MiB');
+  expect(plan.refusal).toContain('the device has 8.0 MiB');
   await expect(train(device, folder, config)).rejects.toThrow(OutOfMemoryError);
   device.dispose();
 });

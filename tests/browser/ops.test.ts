@@ -49,7 +49,8 @@ afterAll(() => {
 });
 
 /** Cases that need more than 10 x 10 workgroups; at 51 they fold as well. */
-const wide = /^(gather|scatterAdd|sums|extremes|matmul with a long|attentionReceived of 130|attention: heads of 64, long)|Norm \[3, 131\]/;
+const wide =
+  /^(gather|scatterAdd|sums|extremes|matmul with a long|attentionReceived of 130|attention: heads of 64, long)|Norm \[3, 131\]/;
 
 /** The loss is left out: its terms have both signs and may cancel, so its relative error has no bound. */
 function compare({ name, build, inputs }: OpCase, on?: WebgpuDevice): Promise<unknown> {

@@ -5,6 +5,7 @@
 import protobuf from 'protobufjs';
 import type { Call, DType, Graph, Shape, Tensor } from '../../ops/graph.ts';
 import { encodeMessage } from './encode-message.ts';
+import { elementBytes, nodePeak, type OnnxNode, type OnnxValue } from './node-memory.ts';
 import schema from './onnx-ml.proto?raw';
 
 const root = protobuf.parse(schema, { keepCase: true }).root;
@@ -29,6 +30,27 @@ export type Attribute =
   | { readonly f: number }
   | { readonly graph: object };
 
+/** TensorProto. */
+interface Initializer {
+  readonly name: string;
+  readonly data_type: number;
+  readonly dims: Shape;
+  readonly raw_data: Uint8Array;
+}
+
+/** ValueInfoProto. */
+interface ValueInfo {
+  readonly name: string;
+  readonly type: {
+    readonly tensor_type: {
+      readonly elem_type: number;
+      readonly shape: {
+        readonly dim: readonly { readonly dim_value?: number; readonly dim_param?: string }[];
+      };
+    };
+  };
+}
+
 interface Scope {
   readonly nodes: object[];
   /** Equal nodes by their text. */
@@ -38,8 +60,8 @@ interface Scope {
 export class OnnxBuilder {
   private readonly names = new Map<Tensor, string>();
   private readonly stashed = new Map<string, string>();
-  private readonly initializers = new Map<string, object>();
-  private readonly graphInputs: object[] = [];
+  private readonly initializers = new Map<string, Initializer>();
+  private readonly graphInputs: ValueInfo[] = [];
   private scopes: Scope[] = [{ nodes: [], known: new Map() }];
   private counter = 0;
   nodeCount = 0;
@@ -123,7 +145,7 @@ export class OnnxBuilder {
     const type = data instanceof Float32Array ? 'f32' : data instanceof Int32Array ? 'i32' : 'i64';
     // Short constants are told apart by their numbers; long ones are not worth comparing.
     const key = data.length <= 64 ? `${type}[${shape}]${data.join()}` : `long${this.counter}`;
-    const known = this.initializers.get(key) as { name: string } | undefined;
+    const known = this.initializers.get(key);
     if (known) return known.name;
     const name = `c${this.counter++}`;
     const raw_data = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -219,6 +241,25 @@ export class OnnxBuilder {
     return to;
   }
 
+  /** The most bytes that onnxruntime holds for these results while it makes them, inputs and constants not counted. */
+  peakBytes(results: readonly Tensor[]): number {
+    const given = new Map<string, OnnxValue>();
+    for (const { name, type } of this.graphInputs) {
+      const { elem_type, shape } = type.tensor_type;
+      const dims = shape.dim.map((d) => d.dim_value ?? 1);
+      given.set(name, { dims, width: elementBytes[elem_type] });
+    }
+    for (const { name, dims, data_type, raw_data } of this.initializers.values()) {
+      const { buffer, byteOffset, byteLength } = raw_data;
+      const isIndex = data_type === dataTypes.i64;
+      const ints = isIndex
+        ? Array.from(new BigInt64Array(buffer, byteOffset, byteLength / 8), Number)
+        : undefined;
+      given.set(name, { dims, width: elementBytes[data_type], ints });
+    }
+    return nodePeak(this.scopes[0].nodes as OnnxNode[], given, new Set(results.map((t) => this.name(t))));
+  }
+
   /** The serialized model with these outputs. */
   model(outputs: readonly { name: string; tensor: Tensor }[]): Uint8Array {
     for (const { name, tensor } of outputs) this.rename(this.name(tensor), name);
@@ -241,7 +282,7 @@ export class OnnxBuilder {
   }
 }
 
-function valueInfo(name: string, type: OnnxType, shape: Dims): object {
+function valueInfo(name: string, type: OnnxType, shape: Dims): ValueInfo {
   const dim = shape.map((n) => (typeof n === 'number' ? { dim_value: n } : { dim_param: n }));
   return { name, type: { tensor_type: { elem_type: dataTypes[type], shape: { dim } } } };
 }

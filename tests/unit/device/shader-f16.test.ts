@@ -32,8 +32,9 @@ async function run(device: Device, { build, inputs, variables }: HalfCase): Prom
   return outputs;
 }
 
-const plans: GemmPlan[] = [
+const plans: (GemmPlan & { cheapBarriers?: boolean })[] = [
   { variant: 'register', splitTo: 0 },
+  { variant: 'register', splitTo: 0, cheapBarriers: true },
   { variant: 'register8', splitTo: 0 },
   { variant: 'shared32', splitTo: 0 },
   { variant: 'shared64', splitTo: 0 },
@@ -42,16 +43,22 @@ const plans: GemmPlan[] = [
 ];
 
 describe.skipIf(!hasF16)('weights as array<f16>', () => {
-  it.each(plans)('$variant, splitting to $splitTo', async (gemm) => {
-    // An adapter gives one device.
-    const device = await WebgpuDevice.create({ adapter: (await findAdapter())!, gemm, poison: true });
-    expect(device.limits.webgpu!.lowering.shaderF16).toBe(true);
-    for (const halfCase of halfCases) {
-      const expected = await run(new ReferenceDevice(), halfCase);
-      const actual = await run(device, halfCase);
-      for (const name of Object.keys(expected))
-        expect(relativeError(actual[name], expected[name]), `${halfCase.name}: ${name}`).toBeLessThan(1e-5);
-    }
-    device.dispose();
-  });
+  it.each(plans)(
+    '$variant, splitting to $splitTo, cheap barriers: $cheapBarriers',
+    async (plan) => {
+      // An adapter gives one device.
+      const { cheapBarriers, ...gemm } = plan;
+      const adapter = (await findAdapter())!;
+      const device = await WebgpuDevice.create({ adapter, gemm, cheapBarriers, poison: true });
+      expect(device.limits.webgpu!.lowering.shaderF16).toBe(true);
+      for (const halfCase of halfCases) {
+        const expected = await run(new ReferenceDevice(), halfCase);
+        const actual = await run(device, halfCase);
+        for (const name of Object.keys(expected))
+          expect(relativeError(actual[name], expected[name]), `${halfCase.name}: ${name}`).toBeLessThan(1e-5);
+      }
+      device.dispose();
+    },
+    240_000,
+  );
 });
