@@ -165,7 +165,17 @@ it('is found on the Hub, trained with LoRA, gone on with from the cache, handed 
   expect((await download).suggestedFilename()).toMatch(/-step-2-adapter\.zip$/);
   await page.keyboard.press('Escape');
 
-  // Back to the small one; then the large one goes.
+  // It is not deleted while it is loaded. Back to the small one; then the large one goes.
+  await goTo(page, 'Train');
+  await button(page, 'Choose a model…').click();
+  await dialog(page)
+    .getByRole('button', { name: `Delete ${id} from this browser` })
+    .click();
+  await dialog(page)
+    .getByRole('alert')
+    .filter({ hasText: `${id} is loaded` })
+    .waitFor();
+  await page.keyboard.press('Escape');
   await goTo(page, 'Train');
   await button(page, 'Choose a model…').click();
   await dialog(page).getByRole('button', { name: 'Load papo-nano' }).click();
