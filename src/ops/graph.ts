@@ -165,6 +165,16 @@ export class Graph {
   }
 }
 
+/**
+ * The assignments that may be done as soon as their value is there, so that it need not be kept to the end: those to
+ * variables that nothing in the graph reads, and that are assigned once.
+ */
+export function earlyAssignments({ assignments, variables }: Pick<Graph, 'assignments' | 'variables'>) {
+  const times = new Map<string, number>();
+  for (const { variable } of assignments) times.set(variable, (times.get(variable) ?? 0) + 1);
+  return new Set(assignments.filter(({ variable: v }) => !variables.has(v) && times.get(v) === 1));
+}
+
 /** Fails with the op's name when `ok` is false: shape rules read as a list of these. */
 export function check(ok: boolean, op: string, message: string, inputs: readonly TensorSpec[]): void {
   if (!ok)

@@ -100,22 +100,24 @@ class OnnxProgram implements Program {
       values.set(tensor, toOrt(variableOf(stores, tensor), tensor));
     for (const [tensor, data] of graph.constants) values.set(tensor, toOrt(data, tensor));
 
-    for (const { session, inputs: reads, outputs, dead } of pieces) {
+    const dataOf = (tensor: Tensor) => values.get(tensor)!.data as Float32Array;
+    const assign = ({ variable, value, mode }: Graph['assignments'][number]) => {
+      const target = findArray(stores, variable);
+      const source = dataOf(value);
+      if (mode === 'set') target.set(source);
+      else for (let i = 0; i < target.length; i++) target[i] += source[i];
+    };
+    for (const { session, inputs: reads, outputs, assignments, dead } of pieces) {
       const feeds = Object.fromEntries(reads.map((t, i) => [`in${i}`, values.get(t)!]));
       const results = await session.run(feeds).catch((error) => {
         throw outOfMemory(error, 'a run') ?? error;
       });
       outputs.forEach((t, i) => void values.set(t, results[`out${i}`]));
+      for (const assignment of assignments) assign(assignment);
       for (const t of dead) values.delete(t);
     }
-
-    const dataOf = (tensor: Tensor) => values.get(tensor)!.data as Float32Array;
-    for (const { variable, value, mode } of graph.assignments) {
-      const target = findArray(stores, variable);
-      const source = dataOf(value);
-      if (mode === 'set') target.set(source);
-      else for (let i = 0; i < target.length; i++) target[i] += source[i];
-    }
+    const done = new Set(pieces.flatMap(({ assignments }) => assignments));
+    for (const assignment of graph.assignments) if (!done.has(assignment)) assign(assignment);
     return Object.fromEntries([...graph.outputs].map(([name, tensor]) => [name, dataOf(tensor)]));
   }
 

@@ -4,7 +4,7 @@
  * model serves them all. WASM then holds one layer at a time, where a whole network with its weights would not fit
  * into the 4 GB that 32-bit addresses reach.
  */
-import type { Call, Graph, Tensor } from '../../ops/graph.ts';
+import { type Call, earlyAssignments, type Graph, type Tensor } from '../../ops/graph.ts';
 import { isRepeat } from '../../ops/repeat.ts';
 
 export interface Segment {
@@ -14,6 +14,8 @@ export interface Segment {
   readonly inputs: readonly Tensor[];
   /** What later segments, outputs or assignments read. */
   readonly outputs: readonly Tensor[];
+  /** To be done after it; those of the graph that are in no segment come after all. */
+  readonly assignments: Graph['assignments'];
   /** Equal for segments that compute the same function of their inputs. */
   readonly key: string;
   /** Values that nothing reads after this segment. */
@@ -34,7 +36,10 @@ export function cutIntoSegments(graph: Graph): Segment[] {
     for (const t of tensors) lastRead.set(t, i);
   });
   for (const t of graph.outputs.values()) lastRead.set(t, pieces.length);
-  for (const { value } of graph.assignments) lastRead.set(value, pieces.length);
+  const made = new Set(graph.calls.flatMap((call) => call.outputs));
+  const early = [...earlyAssignments(graph)].filter(({ value }) => made.has(value));
+  const isEarly = new Set(early.map(({ value }) => value));
+  for (const { value } of graph.assignments) if (!isEarly.has(value)) lastRead.set(value, pieces.length);
 
   return pieces.map((calls, i) => {
     const inputs = reads[i];
@@ -44,14 +49,17 @@ export function cutIntoSegments(graph: Graph): Segment[] {
         return data ? [[t, data] as const] : [];
       }),
     );
-    const outputs = calls.flatMap((call) => call.outputs).filter((t) => (lastRead.get(t) ?? -1) > i);
+    const last = (t: Tensor) => lastRead.get(t) ?? -1;
+    const own = calls.flatMap((call) => call.outputs);
+    const outputs = own.filter((t) => last(t) > i || isEarly.has(t));
     return {
       calls,
       constants,
       inputs,
       outputs,
+      assignments: early.filter(({ value }) => own.includes(value)),
       key: keyOf(calls, inputs, outputs, constants),
-      dead: [...inputs, ...outputs].filter((t) => lastRead.get(t) === i),
+      dead: [...inputs, ...outputs].filter((t) => last(t) <= i),
     };
   });
 }

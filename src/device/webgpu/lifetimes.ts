@@ -2,7 +2,7 @@
  * When each value of a graph is written first and read last. Positions count dispatches in the order of execution;
  * a loop's body has the positions of one turn.
  */
-import type { Call, Graph, Tensor } from '../../ops/graph.ts';
+import { type Call, earlyAssignments, type Graph, type Tensor } from '../../ops/graph.ts';
 import { isRepeat } from '../../ops/repeat.ts';
 import type { Dispatch, Scratch } from './dispatch.ts';
 
@@ -42,8 +42,10 @@ export class Lifetimes {
   readonly values = new Map<Tensor, Value>();
   readonly loops = new Map<Call, Loop>();
   readonly timings = new Map<Call, Timing>();
-  /** Position of each assignment, in order; outputs are read after the last. */
+  /** Position of each assignment, in order; outputs are read after all. */
   readonly assignments: number[] = [];
+  /** Numbers of the assignments that come right after the call that makes their value. */
+  readonly early = new Map<Call, number[]>();
   readonly end: number;
   private position = 0;
 
@@ -52,11 +54,22 @@ export class Lifetimes {
     private readonly lower: (call: Call) => readonly Dispatch[],
   ) {
     for (const t of [...graph.inputs.values(), ...graph.variables.values()]) this.define(t, BEFORE);
-    this.walk(graph);
-    for (const { value } of graph.assignments) {
-      this.read(value, this.position);
-      this.assignments.push(this.position++);
-    }
+    const early = earlyAssignments(graph);
+    const makers = new Map(graph.calls.flatMap((call) => call.outputs.map((t) => [t, call] as const)));
+    graph.assignments.forEach((assignment, i) => {
+      const call = makers.get(assignment.value);
+      // What is set is computed in the variable's place, where that can be.
+      if (call && assignment.mode === 'add' && early.has(assignment))
+        this.early.set(call, [...(this.early.get(call) ?? []), i]);
+    });
+    const assign = (i: number) => {
+      this.read(graph.assignments[i].value, this.position);
+      this.assignments[i] = this.position++;
+    };
+    this.walk(graph, undefined, (call) => this.early.get(call)?.forEach(assign));
+    graph.assignments.forEach((_, i) => {
+      if (this.assignments[i] === undefined) assign(i);
+    });
     this.end = this.position;
     for (const t of graph.outputs.values()) this.read(t, this.end);
   }
@@ -78,11 +91,12 @@ export class Lifetimes {
     for (let l = loop; l && value.defined < l.begin; l = l.outer) l.captured.add(value);
   }
 
-  private walk(graph: Graph, loop?: Loop): void {
+  private walk(graph: Graph, loop?: Loop, after?: (call: Call) => void): void {
     for (const t of graph.constants.keys()) this.define(t, BEFORE);
     for (const call of graph.calls) {
       if (isRepeat(call)) this.walkLoop(call, loop);
       else this.walkCall(call, loop);
+      after?.(call);
     }
   }
 

@@ -68,9 +68,13 @@ class Planner {
     for (const [name, tensor] of graph.variables)
       this.settle(tensor, { kind: 'variable', name, dtype: tensor.dtype });
     const direct = graph.assignments.map((_, i) => this.aimAtVariable(i));
-    const steps = this.walk(graph);
-    graph.assignments.forEach((assignment, i) => {
-      if (!direct[i]) steps.push(...this.assign(assignment, this.lifetimes.assignments[i]));
+    const { early } = this.lifetimes;
+    const assign = (i: number) =>
+      direct[i] ? [] : this.assign(graph.assignments[i], this.lifetimes.assignments[i]);
+    const steps = this.walk(graph, (call) => early.get(call)?.flatMap(assign) ?? []);
+    const done = new Set([...early.values()].flat());
+    graph.assignments.forEach((_, i) => {
+      if (!done.has(i)) steps.push(...assign(i));
     });
     const { slotOf, slots } = assignSlots(this.slotted);
     for (const [i, place] of this.slotted.entries()) place.slot = slotOf[i];
@@ -109,12 +113,15 @@ class Planner {
     this.places.set(value, place);
   }
 
-  private walk(graph: Graph): PlanStep[] {
+  private walk(graph: Graph, after: (call: Call) => PlanStep[] = () => []): PlanStep[] {
     for (const [tensor, data] of graph.constants) {
       this.constants.set(tensor, data);
       this.settle(tensor, { kind: 'constant', tensor });
     }
-    return graph.calls.flatMap((call) => (isRepeat(call) ? this.loop(call) : this.call(call)));
+    return graph.calls.flatMap((call) => [
+      ...(isRepeat(call) ? this.loop(call) : this.call(call)),
+      ...after(call),
+    ]);
   }
 
   private call(call: Call): PlanStep[] {

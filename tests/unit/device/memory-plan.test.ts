@@ -298,6 +298,19 @@ describe('a plan', () => {
     expect(planMemory(g, lower).steps.map((s) => s.kind)).toEqual(['dispatch', 'dispatch', 'copy']);
   });
 
+  test('what is added to a variable that nothing reads is added at once, and its memory is free', () => {
+    const g = new Graph();
+    const x = g.input('x', [1, 300]);
+    for (const name of ['a', 'b', 'c', 'd']) g.assign(name, call(g, mixOp, [x, x], 300)[0], 'add');
+    const plan = planMemory(g, lower);
+    expect(plan.steps.map((s) => s.kind)).toEqual(Array(4).fill(['dispatch', 'add']).flat());
+    expect(plan.slots.length).toBe(1);
+    // One that the graph reads is added after all.
+    const w = g.variable('a', [1, 300]);
+    g.output('y', call(g, mixOp, [w, w], 300)[0]);
+    expect(planMemory(g, lower).steps.at(-1)?.kind).toBe('add');
+  });
+
   test('tensors of another graph are refused by name', () => {
     const stray = new Graph().input('stray', [1, 3]);
     const g = new Graph();

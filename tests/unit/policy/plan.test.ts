@@ -186,7 +186,7 @@ describe('a run that does not fit', () => {
     };
     const begin = performance.now();
     const plan = planOf(settings, { ...roomy, memory: MIB });
-    expect(performance.now() - begin).toBeLessThan(2000);
+    expect(performance.now() - begin).toBeLessThan(10_000);
     expect(plan.refusal).toContain('MiB');
   });
 });
