@@ -4,7 +4,7 @@
  */
 import type { Dataset, Row } from '../data/dataset.ts';
 import type { RasterImage } from '../data/raster.ts';
-import type { Program, RunInputs, RunOutputs, Store } from '../device/device.ts';
+import type { Device, Program, RunInputs, RunOutputs, Store } from '../device/device.ts';
 import { UserError } from '../errors.ts';
 import type { Graph } from '../ops/graph.ts';
 import { imagesOf, layout, type PolicyPrompt } from '../policy/layout.ts';
@@ -138,9 +138,7 @@ export class Trainer {
     });
     // Without its adapter a policy is its own reference.
     const reference =
-      config.beta > 0 && !policy.adapter
-        ? policy.device.createStore([...(await policy.readWeights())].map(([name, w]) => ({ name, ...w })))
-        : undefined;
+      config.beta > 0 && !policy.adapter ? await copyOf(policy.weights, policy.device) : undefined;
     return new Trainer(options, optimizer, [...trainable.keys()], reference);
   }
 
@@ -577,6 +575,14 @@ export type LiveSettings = Pick<
 
 /** A checkpoint of an adapter holds the adapter alone. */
 const weightsPrefix = (policy: Policy) => (policy.adapter ? 'adapter' : 'weights');
+
+/** The store's tensors as they are now, held as they are there. */
+async function copyOf(store: Store, device: Device): Promise<Store> {
+  const tensors = await store.readMany(store.names);
+  return device.createStore(
+    [...tensors].map(([name, data]) => ({ name, shape: store.shape(name), dtype: store.dtype(name), data })),
+  );
+}
 
 const needsMasked = (config: ResolvedConfig) =>
   config.perception_loss_weight > 0 || config.der_loss_weight2 > 0;

@@ -9,7 +9,7 @@ import { uniformChoice } from '../device/webgpu/gemm.ts';
 import { type NamedBytes, programSize } from '../device/webgpu/program-size.ts';
 import { pooledBytes } from '../device/webgpu/workspace.ts';
 import type { SamplingAttributes } from '../ops/generation.ts';
-import { type Graph, type Shape, sizeOf } from '../ops/graph.ts';
+import { type Graph, type Shape } from '../ops/graph.ts';
 import { planBatches } from '../papo/batches.ts';
 import type { ResolvedConfig } from '../papo/config.ts';
 import { imageTokens, type VlmConfig } from './config.ts';
@@ -153,8 +153,8 @@ export class RunCounter {
       ['adapter', model.lora ? changed : 0],
       ['gradients', changed],
       ['moments', 2 * changed],
-      // A copy is float32, whatever it is of.
-      ['reference', settings.beta > 0 && !model.lora ? 4 * totalSize(this.shapes) : 0],
+      // A copy, held as what it is of.
+      ['reference', settings.beta > 0 && !model.lora ? sum(this.shapes) : 0],
       ['runtime', this.limits.wasm === undefined ? 0 : runtimeBytes],
     ]);
   }
@@ -355,7 +355,6 @@ function wasmBytes(passes: readonly [string, Size][]): number {
 const optimizerAttributes = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, maxNorm: 1 };
 
 const total = (bytes: readonly number[]) => bytes.reduce((sum, b) => sum + b, 0);
-const totalSize = (shapes: ReadonlyMap<string, Shape>) => total([...shapes.values()].map(sizeOf));
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 
 /** The length that prompts are taken to have where none are known: the image, its frame, and a short question. */
