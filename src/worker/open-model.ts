@@ -1,10 +1,12 @@
 /** A model from where the visitor wants it: the site, the Hub, files. Loaded when the first of them is asked for. */
 
 import { parseHubModel } from '../models/model-id.ts';
-import { cachedModels, openModel } from '../models/open-model.ts';
+import { cachedModels, deleteCachedModel, openModel } from '../models/open-model.ts';
 import type { ModelProgress } from '../models/progress.ts';
 import { lastName, type Opened } from './built-in-model.ts';
 import type { CachedModelView, LoadProgress, ModelChoice } from './model-protocol.ts';
+
+export { deleteCachedModel };
 
 export interface OpenOptions {
   readonly onProgress: (progress: LoadProgress) => void;

@@ -1,6 +1,7 @@
 /** Plans of runs and needs of models, made beside whatever the worker does. */
 
 import { evaluationPromptsPerRun } from '../data/evaluate.ts';
+import { withFormatPrompt } from '../data/format-prompt.ts';
 import { smolvlmConfig } from '../data/smolvlm-files.ts';
 import { TextProcessor } from '../data/tokenizer.ts';
 import type { Device } from '../device/device.ts';
@@ -83,10 +84,10 @@ async function configAt(url: string): Promise<JsonObject> {
 /** Tokens that the prompts of a run are padded to. */
 export async function prefixLength(
   { folder }: LoadedModel,
-  { seed, pad_to_multiple_of }: ResolvedConfig,
+  { seed, pad_to_multiple_of, format_prompt }: ResolvedConfig,
   train: DatasetLike,
 ): Promise<number> {
-  const data = toDataset(train, 'train', seed);
+  const data = withFormatPrompt(toDataset(train, 'train', seed), format_prompt);
   const decoder = new TextDecoder();
   const text = TextProcessor.fromFolder(
     Object.fromEntries([...folder.files].map(([name, bytes]) => [name, decoder.decode(bytes)])),

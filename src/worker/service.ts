@@ -8,6 +8,7 @@ import { Datasets } from './datasets.ts';
 import { lazily } from './lazily.ts';
 import { Library } from './library.ts';
 import { ModelPlace } from './model-place.ts';
+import type { ModelSource } from './model-protocol.ts';
 import type { GroupView, RunEvent, RunRequest, TrainingService, Validation } from './protocol.ts';
 import { RunHost } from './run-host.ts';
 import { checkBase, type Origin } from './run-request.ts';
@@ -107,6 +108,8 @@ export class Service implements TrainingService {
       }),
   );
 
+  private readonly planner = lazily(async () => new (await import('./planner.ts')).Planner());
+
   constructor() {
     // Where storage is denied the page still trains; each save then says why it cannot be kept.
     void this.library.sweep().catch(() => undefined);
@@ -127,31 +130,30 @@ export class Service implements TrainingService {
   cancelLoad = () => this.models.cancel();
   loadedModel = () => this.models.loaded();
   cachedModels: TrainingService['cachedModels'] = async () => (await import('./open-model.ts')).keptModels();
-  private readonly planner = lazily(async () => new (await import('./planner.ts')).Planner());
-  private device() {
-    const { device } = this.models;
-    if (!device) throw new UserError('There is no device yet: load a model first.');
-    return device;
-  }
+  deleteCachedModel: TrainingService['deleteCachedModel'] = async (key) => {
+    const { deleteCachedModel, keptModels } = await import('./open-model.ts');
+    const kept = (await keptModels()).find((one) => one.key === key);
+    const { model } = this.models;
+    // Its tensors are read where they lie, whenever somebody wants them.
+    if (kept && model && isSameSource(kept.source, model.source))
+      throw new UserError(`${model.name} is loaded: load another model before it is deleted.`);
+    await deleteCachedModel(key);
+  };
+
   modelNeeds: TrainingService['modelNeeds'] = async (model) =>
     (await this.planner()).needsOf(model, this.device());
+
   lookUpModel: TrainingService['lookUpModel'] = async (id, revision, token) => {
     const { lookUpModel } = await import('../models/look-up.ts');
     const { config, ...facts } = await lookUpModel(id, revision, { ...(token && { token }) });
     return { ...facts, needs: await (await this.planner()).needsOfConfig(config, this.device()) };
   };
-  /** The parts of a question about a run of the loaded model; null where there is nothing to ask. */
-  private async asked(request: RunRequest) {
-    const { model, device } = this.models;
-    const { config } = this.host.check(request);
-    if (!model || !device || !config) return null;
-    const { train } = await this.host.dataOf(request, config);
-    return { model, device, config, train };
-  }
+
   plan: TrainingService['plan'] = async (request) => {
     const asked = await this.asked(request);
     return asked && (await this.planner()).plan(asked.model, asked.config, asked.train, asked.device);
   };
+
   estimateStep: TrainingService['estimateStep'] = async (request) => {
     const asked = await this.asked(request);
     // What trains needs the device for itself.
@@ -164,8 +166,6 @@ export class Service implements TrainingService {
     const rates = await this.models.rates(config.num_generations);
     return estimate(stepWork(model.config, config, await prefixLength(model, config, train)), rates);
   };
-  deleteCachedModel: TrainingService['deleteCachedModel'] = async (key) =>
-    (await import('../models/open-model.ts')).deleteCachedModel(key);
 
   async samples(task: string, count: number): Promise<GroupView[]> {
     const [{ exampleRow }, { generateExample }] = await Promise.all([
@@ -275,4 +275,24 @@ export class Service implements TrainingService {
   setVisible(visible: boolean): void {
     this.host.setVisible(visible);
   }
+
+  /** The parts of a question about a run of the loaded model; null where there is nothing to ask. */
+  private async asked(request: RunRequest) {
+    const { model, device } = this.models;
+    const { config } = this.host.check(request);
+    if (!model || !device || !config) return null;
+    const { train } = await this.host.dataOf(request, config);
+    return { model, device, config, train };
+  }
+
+  private device() {
+    const { device } = this.models;
+    if (!device) throw new UserError('There is no device yet: load a model first.');
+    return device;
+  }
 }
+
+const isSameSource = (one: ModelSource, other: ModelSource) =>
+  one.kind === 'hub' && other.kind === 'hub'
+    ? one.id === other.id && one.commit === other.commit
+    : one.kind === 'site' && other.kind === 'site' && one.url === other.url;

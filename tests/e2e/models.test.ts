@@ -3,10 +3,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BrowserContext, Page } from 'playwright';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { memorySource, modelFolderFiles } from '../../src/export/model-folder.ts';
 import type { OutFile } from '../../src/export/out-file.ts';
+import { toNodeFolder } from '../../src/export/to-node-folder.ts';
 import { zipStream } from '../../src/export/zip-out.ts';
 import { FakeModelHub, fetchFrom } from '../model-hub.ts';
+import { tinyNano } from '../tiny-nano.ts';
 import { tinySmolvlm } from '../tiny-smolvlm.ts';
 import { type Site, serveSite } from './site.ts';
 import { button, field, goTo, status, textOf } from './steps.ts';
@@ -31,7 +34,17 @@ let zip: string;
 const hub = new FakeModelHub();
 hub.hubUrl = 'https://huggingface.co';
 
+/** A folder beside papo-nano's, as a host may have one. */
+const onSite = 'e2e-tiny';
+const siteFolder = () => join(inject('site'), 'models');
+
 beforeAll(async () => {
+  const tiny = await tinyNano();
+  await toNodeFolder(
+    modelFolderFiles({ config: tiny.config, sideFiles: tiny.files, tensors: memorySource(tiny.weights) }),
+    join(siteFolder(), onSite),
+  );
+  await writeFile(join(siteFolder(), 'index.json'), JSON.stringify(['papo-nano', onSite]));
   site = await serveSite();
   folder = await mkdtemp(join(tmpdir(), 'papo-web-models-'));
   zip = join(folder, 'tiny-smolvlm.zip');
@@ -42,6 +55,9 @@ beforeAll(async () => {
 afterAll(async () => {
   await site?.close();
   await rm(folder, { recursive: true, force: true });
+  // Other tests have the same site.
+  await rm(join(siteFolder(), onSite), { recursive: true, force: true });
+  await writeFile(join(siteFolder(), 'index.json'), '["papo-nano"]');
 });
 
 async function contentOf(file: OutFile): Promise<[string, Uint8Array]> {
@@ -149,7 +165,17 @@ it('is found on the Hub, trained with LoRA, gone on with from the cache, handed 
   expect((await download).suggestedFilename()).toMatch(/-step-2-adapter\.zip$/);
   await page.keyboard.press('Escape');
 
-  // Back to the small one; then the large one goes.
+  // It is not deleted while it is loaded. Back to the small one; then the large one goes.
+  await goTo(page, 'Train');
+  await button(page, 'Choose a model…').click();
+  await dialog(page)
+    .getByRole('button', { name: `Delete ${id} from this browser` })
+    .click();
+  await dialog(page)
+    .getByRole('alert')
+    .filter({ hasText: `${id} is loaded` })
+    .waitFor();
+  await page.keyboard.press('Escape');
   await goTo(page, 'Train');
   await button(page, 'Choose a model…').click();
   await dialog(page).getByRole('button', { name: 'Load papo-nano' }).click();
@@ -216,6 +242,29 @@ it('comes as a zip from the disk, and its tokens are looked at with and without 
   expect(errors).toEqual([]);
   await page.close();
 }, 300_000);
+
+it('comes from a folder of the site, which the picker lists', async () => {
+  const { page, errors } = await site.open('#device=cpu');
+  await status(page, /^Ready/);
+  await button(page, 'Choose a model…').click();
+  const listed = dialog(page).getByRole('list', { name: 'On this site' }).getByRole('listitem');
+  await listed.waitFor();
+  expect(await textOf(listed)).toContain(onSite);
+  await listed.getByRole('button', { name: `Load ${onSite}` }).click();
+  await chosen(page).getByText(onSite, { exact: true }).waitFor();
+  await status(page, /^Ready/);
+  expect(await textOf(chosen(page))).toContain('from this site');
+  // The preset of small models stays, for one of another size too.
+  expect(await field(page, 'Preset').inputValue()).toBe('papo-nano');
+  // Where nothing is, the model that was there stays.
+  await button(page, 'Choose a model…').click();
+  await field(page, 'Folder').fill('models/nowhere');
+  await button(page, 'Load the folder').click();
+  await page.getByRole('alert').filter({ hasText: 'models/nowhere' }).waitFor();
+  await chosen(page).getByText(onSite, { exact: true }).waitFor();
+  expect(errors.filter((error) => !error.includes('nowhere') && !error.includes('404'))).toEqual([]);
+  await page.close();
+}, 120_000);
 
 it('can be stopped while it is downloaded: the model that was there stays', async () => {
   const context = await site.newContext();

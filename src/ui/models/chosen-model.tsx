@@ -47,7 +47,7 @@ export function ChosenModel({ session, state }: Props) {
       {suited && (
         <p className="notice" role="status">
           {t.suited(suited.to, suited.model)}{' '}
-          <button type="button" onClick={() => void session.unsuit()}>
+          <button type="button" disabled={isGoing(state)} onClick={() => void session.unsuit()}>
             {t.unsuit(suited.from)}
           </button>
         </p>

@@ -38,7 +38,7 @@ export class Planned {
     const { isOpen } = this.store.snapshot();
     if (!loaded) {
       this.planned = this.estimated = undefined;
-      this.store.set({ plan: undefined, estimate: undefined, problem: undefined });
+      this.store.set({ isAsking: false, plan: undefined, estimate: undefined, problem: undefined });
       return;
     }
     // A run is planned before it begins; what it was stays on show.
@@ -58,7 +58,7 @@ export class Planned {
       this.store.set({ isAsking: true, problem: undefined });
       try {
         const plan = await service.plan(request);
-        if (plan && this.planned === key) this.store.set({ plan, isAsking: false });
+        if (this.planned === key) this.store.set({ ...(plan && { plan }), isAsking: false });
       } catch (error) {
         if (this.planned === key)
           this.store.set({ problem: messageOf(error), plan: undefined, isAsking: false });

@@ -29,6 +29,7 @@ export function RunCard({
   const isHere = isGoing(state) && state.keptId === id;
   const facts = [
     when(run.createdAt),
+    run.model,
     run.task,
     t.stepOf(run.step, run.totalSteps),
     bestMetric !== null && t.best(percent(bestMetric)),
