@@ -4,6 +4,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { imageSize } from './render.ts';
+import { smolvlmChatTemplate } from './smolvlm-files.ts';
 import { largestNumber } from './tasks.ts';
 import { cellCount, cellName, colors, shapes } from './world.ts';
 
@@ -101,14 +102,6 @@ const tokenizerConfig = {
   padding_side: 'left',
 };
 
-/** SmolVLM's own. */
-const chatTemplate =
-  "<|im_start|>{% for message in messages %}{{message['role'] | capitalize}}" +
-  "{% if message['content'][0]['type'] == 'image' %}{{':'}}{% else %}{{': '}}{% endif %}" +
-  "{% for line in message['content'] %}{% if line['type'] == 'text' %}{{line['text']}}" +
-  "{% elif line['type'] == 'image' %}{{ '<image>' }}{% endif %}{% endfor %}<end_of_utterance>\n{% endfor %}" +
-  "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}";
-
 const vision = {
   model_type: 'smolvlm_vision',
   hidden_size: 128,
@@ -193,7 +186,7 @@ export function nanoFiles(): Record<string, string> {
       pad_token: '<pad>',
       unk_token: '<unk>',
     }),
-    'chat_template.jinja': chatTemplate,
+    'chat_template.jinja': smolvlmChatTemplate,
     'preprocessor_config.json': json(imageProcessor),
     'processor_config.json': json({ processor_class: 'SmolVLMProcessor', image_seq_len: imageSeqLen }),
     'generation_config.json': json({

@@ -171,7 +171,8 @@ export function smolvlmConfig(size: SmolvlmSize): JsonObject {
   };
 }
 
-const chatTemplate =
+/** SmolVLM's own. */
+export const smolvlmChatTemplate =
   "<|im_start|>{% for message in messages %}{{message['role'] | capitalize}}" +
   "{% if message['content'][0]['type'] == 'image' %}{{':'}}{% else %}{{': '}}{% endif %}" +
   "{% for line in message['content'] %}{% if line['type'] == 'text' %}{{line['text']}}" +
@@ -224,6 +225,6 @@ export function smolvlmFiles(size: SmolvlmSize): Map<string, string> {
       }),
     ],
     ['special_tokens_map.json', json(specials)],
-    ['chat_template.jinja', chatTemplate],
+    ['chat_template.jinja', smolvlmChatTemplate],
   ]);
 }
