@@ -190,6 +190,9 @@ export async function readBesideWeights(
   };
   for (const name of sideFiles) {
     signal?.throwIfAborted();
+    // The older form of the template is read only where the newer is missing: a page without a network that asks for a
+    // file that was never there gets an error instead of a 404.
+    if (name === 'chat_template.json' && folder.files.has('chat_template.jinja')) continue;
     const bytes = await files.read(name);
     if (!bytes) continue;
     folder.files.set(name, bytes);
