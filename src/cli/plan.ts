@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { evaluationPromptsPerRun } from '../data/evaluate.ts';
 import { readSmolvlmSize, smolvlmConfig } from '../data/smolvlm-files.ts';
-import { wasmBytes } from '../device/cpu/program-size.ts';
+import { wasmBytes } from '../device/cpu/cpu-device.ts';
 import type { Device } from '../device/device.ts';
 import { uniformChoice } from '../device/webgpu/gemm.ts';
 import { UserError } from '../errors.ts';

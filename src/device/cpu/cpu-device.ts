@@ -17,8 +17,10 @@ import {
   type StoreEntry,
 } from '../device.ts';
 import { ArrayStore, findArray, InterpretedProgram } from '../interpreter.ts';
-import { wasmBytes } from './program-size.ts';
 import { cutIntoSegments, type Segment } from './segments.ts';
+
+/** onnxruntime-web's WASM addresses memory with 32 bits. */
+export const wasmBytes = 2 ** 32;
 
 export interface CpuOptions {
   /** WASM threads; more than one needs Node or a cross-origin isolated page. Default: the cores, at most 8. */

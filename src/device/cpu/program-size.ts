@@ -18,9 +18,6 @@ export interface CpuProgramSize {
   readonly isApart: boolean;
 }
 
-/** onnxruntime-web's WASM addresses memory with 32 bits. */
-export const wasmBytes = 2 ** 32;
-
 /** Node with this program's code and onnxruntime's, compiled and with its threads, beside any model; measured. */
 export const runtimeBytes = 520 * 2 ** 20;
 
