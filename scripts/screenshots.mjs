@@ -63,6 +63,12 @@ for (const panel of panels) {
   await take(`${panel.toLowerCase().replaceAll(' ', '-')}-before`);
 }
 await goTo('Train');
+await page.getByRole('button', { name: 'Choose a model…', exact: true }).click();
+// What a model needs here is planned in a worker.
+await page.getByText('Memory with LoRA').nth(2).waitFor({ timeout: 120_000 });
+await page.waitForTimeout(3000);
+await take('models');
+await page.keyboard.press('Escape');
 await page.getByRole('button', { name: 'Train with PAPO', exact: true }).click();
 await status(/^Step [3-9]/);
 await take('train-during');
@@ -102,7 +108,7 @@ await page.getByRole('button', { name: 'Lesson', exact: true }).click();
 await take('lesson');
 
 if (values.docs)
-  for (const name of ['train', 'rollouts', 'look', 'evaluate', 'compare', 'lesson'])
+  for (const name of ['train', 'models', 'rollouts', 'look', 'evaluate', 'compare', 'lesson'])
     copyFileSync(join(values.out, `${name}-wide-light.png`), join(root, 'docs/images', `${name}.png`));
 
 await browser.close();
